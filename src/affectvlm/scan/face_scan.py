@@ -1,0 +1,126 @@
+"""What a face scan is: a triangle mesh in millimetres, perhaps with a texture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from affectvlm.errors import ScanError
+
+
+@dataclass(frozen=True, eq=False)
+class FaceScan:
+    """One 3D face.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float32
+        Millimetres, right-handed, +x to the viewer's right, +y up, +z towards the camera. A scan as read from a
+        file is in whatever unit and pose the file has; :func:`affectvlm.scan.normalize` brings it here.
+    triangles : (T, 3) int32
+        Rows of ``vertices``, counter-clockwise seen from outside.
+    uv : (U, 2) float32, optional
+        Texture coordinates, (0, 0) at the picture's bottom left corner.
+    uv_triangles : (T, 3) int32, optional
+        Rows of ``uv``. Kept apart from ``triangles``, so that a seam does not split the mesh.
+    texture : (H, W, 3) uint8, optional
+        RGB, top row first.
+    source : str
+        The file, or a word about where it comes from; stands in messages.
+
+    Raises
+    ------
+    ScanError
+        A shape, an index or a number is wrong.
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    uv: np.ndarray | None = None
+    uv_triangles: np.ndarray | None = None
+    texture: np.ndarray | None = None
+    source: str = "scan"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", np.ascontiguousarray(self.vertices, np.float32))
+        object.__setattr__(self, "triangles", np.ascontiguousarray(self.triangles, np.int32))
+        _check_mesh(self.vertices, self.triangles, self.source)
+        if self.uv is None or self.uv_triangles is None:
+            if self.uv is not None or self.uv_triangles is not None:
+                raise ScanError(f"{self.source}: uv and uv_triangles go together; only one was given")
+            return
+        object.__setattr__(self, "uv", np.ascontiguousarray(self.uv, np.float32))
+        object.__setattr__(self, "uv_triangles", np.ascontiguousarray(self.uv_triangles, np.int32))
+        _check_uv(self.uv, self.uv_triangles, len(self.triangles), self.source)
+
+    @property
+    def textured(self) -> bool:
+        """Whether there are both a picture and the coordinates that lay it on the mesh."""
+        return self.texture is not None and self.uv is not None
+
+    @cached_property
+    def vertex_normals(self) -> np.ndarray:
+        """(V, 3) float32 outward unit normals, each triangle weighted by its area; zero at unused vertices."""
+        corners = self.vertices[self.triangles]  # (T, 3, 3)
+        area_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        normals = np.stack(
+            [
+                np.bincount(self.triangles.ravel(), np.repeat(area_normals[:, axis], 3), len(self.vertices))
+                for axis in range(3)
+            ],
+            axis=1,
+        )
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
+        return (normals / np.where(length > 0, length, 1)).astype(np.float32)
+
+    def moved(self, rotation: np.ndarray, translation: np.ndarray, scale: float = 1.0) -> FaceScan:
+        """Return the scan with every vertex v at ``scale * rotation @ v + translation``.
+
+        Parameters
+        ----------
+        rotation : (3, 3) float
+        translation : (3,) float, in the unit of the result
+        scale : float
+        """
+        return replace(self, vertices=scale * (self.vertices @ np.asarray(rotation).T) + translation)
+
+    def kept(self, vertex_mask: np.ndarray) -> FaceScan:
+        """Return the part of the mesh whose triangles have all three corners in ``vertex_mask`` ((V,) bool)."""
+        whole = vertex_mask[self.triangles].all(axis=1)
+        used = np.unique(self.triangles[whole])
+        new_row = np.zeros(len(self.vertices), np.int32)
+        new_row[used] = np.arange(len(used), dtype=np.int32)
+        return replace(
+            self,
+            vertices=self.vertices[used],
+            triangles=new_row[self.triangles[whole]],
+            uv_triangles=None if self.uv_triangles is None else self.uv_triangles[whole],
+        )
+
+
+def _check_mesh(vertices: np.ndarray, triangles: np.ndarray, source: str) -> None:
+    if vertices.ndim != 2 or vertices.shape[1] != 3:
+        raise ScanError(f"{source}: expected vertices of shape (V, 3), found {vertices.shape}")
+    if triangles.ndim != 2 or triangles.shape[1] != 3 or len(triangles) == 0:
+        raise ScanError(
+            f"{source}: expected a surface with triangles, found {len(vertices)} vertices without any; "
+            "export the scan as a mesh, not as a point cloud"
+        )
+    if bad := int((~np.isfinite(vertices)).any(axis=1).sum()):
+        raise ScanError(f"{source}: {bad} of {len(vertices)} vertices are not finite numbers; clean the scan first")
+    if triangles.min() < 0 or triangles.max() >= len(vertices):
+        raise ScanError(
+            f"{source}: triangles refer to vertices {triangles.min()} to {triangles.max()}, "
+            f"but there are {len(vertices)}; the file is damaged"
+        )
+
+
+def _check_uv(uv: np.ndarray, uv_triangles: np.ndarray, count: int, source: str) -> None:
+    if uv.ndim != 2 or uv.shape[1] != 2 or uv_triangles.shape != (count, 3):
+        raise ScanError(
+            f"{source}: expected uv (U, 2) and uv_triangles ({count}, 3), found {uv.shape} and {uv_triangles.shape}"
+        )
+    if uv_triangles.min() < 0 or uv_triangles.max() >= len(uv) or not np.isfinite(uv).all():
+        raise ScanError(f"{source}: the texture coordinates are damaged; export the scan again")
