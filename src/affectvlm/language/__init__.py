@@ -1,1 +1,5 @@
-"""TODO."""
+"""Words for what faces show: the prompt grammar and its tokenizer."""
+
+from affectvlm.language.grammar import Grammar
+
+__all__ = ["Grammar"]

@@ -1,1 +1,6 @@
-"""TODO."""
+"""Prepared views on disk: written once in parallel, then read through memory maps."""
+
+from affectvlm.prepared.writer import prepare
+from affectvlm.prepared.prepared_set import PreparedSet
+
+__all__ = ["PreparedSet", "prepare"]

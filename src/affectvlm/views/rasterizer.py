@@ -80,24 +80,27 @@ def _fill(
         ax, ay, az = projected[a, 0], projected[a, 1], projected[a, 2]
         bx, by, bz = projected[b, 0], projected[b, 1], projected[b, 2]
         cx, cy, cz = projected[c, 0], projected[c, 1], projected[c, 2]
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0:
-            continue
         # Pixel centres stand at halves: the first one at or right of x is ceil(x - 0.5).
-        first_col = max(0, int(math.ceil(max(min(ax, bx, cx), np.float32(-1)) - 0.5)))
-        last_col = min(size - 1, int(math.floor(min(max(ax, bx, cx), np.float32(size)) - 0.5)))
-        first_row = max(0, int(math.ceil(max(min(ay, by, cy), np.float32(-1)) - 0.5)))
-        last_row = min(size - 1, int(math.floor(min(max(ay, by, cy), np.float32(size)) - 0.5)))
-        inverse = np.float32(1) / area
+        first_col = max(0, math.ceil(max(min(ax, bx, cx), np.float32(-1)) - 0.5))
+        last_col = min(size - 1, math.floor(min(max(ax, bx, cx), np.float32(size)) - 0.5))
+        first_row = max(0, math.ceil(max(min(ay, by, cy), np.float32(-1)) - 0.5))
+        last_row = min(size - 1, math.floor(min(max(ay, by, cy), np.float32(size)) - 0.5))
         for row in range(first_row, last_row + 1):
             y = np.float32(row + 0.5)
             for col in range(first_col, last_col + 1):
                 x = np.float32(col + 0.5)
-                wa = ((bx - x) * (cy - y) - (by - y) * (cx - x)) * inverse
-                wb = ((cx - x) * (ay - y) - (cy - y) * (ax - x)) * inverse
-                wc = np.float32(1) - wa - wb
-                if wa < 0 or wb < 0 or wc < 0:
+                # Twice the areas opposite the corners. In this form two neighbours find the same number, up to
+                # its sign, for the edge they share, so that rounding opens no crack between them.
+                wa = (bx - x) * (cy - y) - (by - y) * (cx - x)
+                wb = (cx - x) * (ay - y) - (cy - y) * (ax - x)
+                wc = (ax - x) * (by - y) - (ay - y) * (bx - x)
+                if (wa < 0 or wb < 0 or wc < 0) and (wa > 0 or wb > 0 or wc > 0):
                     continue
+                total = wa + wb + wc
+                if total == 0:
+                    continue
+                inverse = np.float32(1) / total
+                wa, wb, wc = wa * inverse, wb * inverse, wc * inverse
                 z = wa * az + wb * bz + wc * cz
                 if z > depth[row, col]:
                     depth[row, col] = z
@@ -111,16 +114,21 @@ def _fill(
 def shade_normals(
     triangle: np.ndarray,
     weights: np.ndarray,
+    vertices: np.ndarray,
     triangles: np.ndarray,
     vertex_normals: np.ndarray,
     rotations: np.ndarray,
 ) -> np.ndarray:
-    """Interpolate the vertex normals at the visible pixels, in each camera's own axes, facing the camera.
+    """Interpolate the vertex normals at the visible pixels, in each camera's own axes.
+
+    Where a triangle is seen from behind (the inside of a mouth, say), the normals are turned round to face the camera.
+    The triangle decides, not the interpolated normal: near an outline that one may lean a little away from the camera
+    on a triangle that faces it.
 
     Returns
     -------
     normals : (V, size, size, 3) float32
-        Unit length; zero where nothing is seen. A surface seen from behind is turned towards the camera.
+        Unit length; zero where nothing is seen.
     """
     n_views, size = triangle.shape[0], triangle.shape[1]
     normals = np.zeros((n_views, size, size, 3), np.float32)
@@ -139,13 +147,23 @@ def shade_normals(
                 length = math.sqrt(world[0] ** 2 + world[1] ** 2 + world[2] ** 2)
                 if length == 0:
                     continue
-                z = rotation[2, 0] * world[0] + rotation[2, 1] * world[1] + rotation[2, 2] * world[2]
-                sign = np.float32(1.0 / length) if z >= 0 else np.float32(-1.0 / length)
+                facing = _faces_camera(vertices, triangles[t], rotation[2])
+                sign = np.float32(1 / length) if facing else np.float32(-1 / length)
                 for axis in range(3):
                     normals[view, row, col, axis] = sign * (
                         rotation[axis, 0] * world[0] + rotation[axis, 1] * world[1] + rotation[axis, 2] * world[2]
                     )
     return normals
+
+
+@numba.njit(cache=True, nogil=True)
+def _faces_camera(vertices: np.ndarray, corners: np.ndarray, backward: np.ndarray) -> bool:
+    """Whether a triangle's outside is towards the camera."""
+    a, b, c = corners[0], corners[1], corners[2]
+    ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+    vx, vy, vz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+    along = (uy * vz - uz * vy) * backward[0] + (uz * vx - ux * vz) * backward[1] + (ux * vy - uy * vx) * backward[2]
+    return bool(along >= 0)
 
 
 @numba.njit(cache=True, nogil=True)

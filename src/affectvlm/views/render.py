@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from affectvlm.scan import FaceScan
 from affectvlm.views.rasterizer import rasterize, sample_texture, shade_normals
-from affectvlm.views.rig import Rig
+from affectvlm.views.rig import MapName, Rig
 
 GREY = 128
 """What the texture map shows where a scan has no texture."""
@@ -63,9 +64,9 @@ def render(scan: FaceScan, rig: Rig) -> Views:
     )
     normals = texture = None
     if "normals" in rig.maps:
-        normals = shade_normals(triangle, weights, scan.triangles, scan.vertex_normals, rotations)
+        normals = shade_normals(triangle, weights, scan.vertices, scan.triangles, scan.vertex_normals, rotations)
     if "texture" in rig.maps:
-        if scan.texture is not None and scan.uv is not None:
+        if scan.texture is not None and scan.uv is not None and scan.uv_triangles is not None:
             texture = sample_texture(triangle, weights, scan.uv, scan.uv_triangles, scan.texture)
         else:
             warnings.warn(f"{scan.source}: no texture; the texture map is grey", stacklevel=2)
@@ -73,7 +74,7 @@ def render(scan: FaceScan, rig: Rig) -> Views:
     return Views(rig, depth, normals, texture)
 
 
-def encode(views: Views) -> dict[str, np.ndarray]:
+def encode(views: Views) -> dict[MapName, np.ndarray]:
     """Quantise the rig's maps for keeping: what :func:`to_channels` reads.
 
     Returns
@@ -82,7 +83,7 @@ def encode(views: Views) -> dict[str, np.ndarray]:
         ``depth`` (V, H, W) uint16, 0 = nothing there, else ``32768 + depth / DEPTH_STEP_MM``;
         ``normals`` (V, H, W, 3) uint8, ``128 + 127 n``; ``texture`` (V, H, W, 3) uint8.
     """
-    kept: dict[str, np.ndarray] = {}
+    kept: dict[MapName, np.ndarray] = {}
     for name in views.rig.maps:
         if name == "depth":
             steps = np.clip(np.nan_to_num(views.depth) / DEPTH_STEP_MM + 32768.5, 1, 65535)
@@ -96,7 +97,7 @@ def encode(views: Views) -> dict[str, np.ndarray]:
     return kept
 
 
-def to_channels(kept: dict[str, np.ndarray], rig: Rig) -> np.ndarray:
+def to_channels(kept: Mapping[MapName, np.ndarray], rig: Rig) -> np.ndarray:
     """Lay kept maps out as the image channels that a model sees.
 
     Parameters

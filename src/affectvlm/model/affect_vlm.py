@@ -1,0 +1,141 @@
+"""The model: towers, fusion over the views, and all that is needed to build it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from affectvlm.errors import ModelError
+from affectvlm.files import written_whole
+from affectvlm.language import Grammar
+from affectvlm.model.config import ModelConfig
+from affectvlm.model.fusion import ViewFusion
+from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
+from affectvlm.views import Rig
+
+FORMAT = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class AffectVLM(nn.Module):
+    """Views of a face and words about it, in one space.
+
+    Parameters
+    ----------
+    towers : Towers
+    tokenizer : PreTrainedTokenizerBase
+    classes : tuple of str
+        In the order of every probability that the model gives.
+    rig : Rig
+        The views that the model is made for.
+
+    Attributes
+    ----------
+    logit_scale : () float buffer
+        Cosines times this are the logits of the probabilities; fitted on validation subjects after training.
+    """
+
+    logit_scale: Tensor
+
+    def __init__(self, towers: Towers, tokenizer: PreTrainedTokenizerBase, classes: tuple[str, ...], rig: Rig) -> None:
+        super().__init__()
+        self.towers = towers
+        self.fusion = ViewFusion(len(rig.names))
+        self.tokenizer = tokenizer
+        self.classes = classes
+        self.rig = rig
+        self.register_buffer("logit_scale", torch.tensor(10.0))
+
+    @classmethod
+    def build(cls, config: ModelConfig, classes: tuple[str, ...], rig: Rig) -> AffectVLM:
+        """Build a model to be trained: fresh small towers, or those of a CLIP."""
+        towers, tokenizer = build_towers(config, rig, Grammar(classes))
+        return cls(towers, tokenizer, classes, rig)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.logit_scale.device
+
+    def encode_views(self, views: Tensor) -> Tensor:
+        """(B, V, C, H, W) -> (B, V, D), unit length: Z_i = f(V_i), one encoder for all views."""
+        B, V = views.shape[:2]
+        return self.towers.encode_images(views.flatten(0, 1)).unflatten(0, (B, V))
+
+    def encode_text(self, prompts: list[str]) -> Tensor:
+        """P prompts -> (P, D), unit length."""
+        ids, mask = tokenize(self.tokenizer, prompts)
+        return self.towers.encode_text(ids.to(self.device), mask.to(self.device))
+
+    def encode_prompts(self, groups: list[list[str]]) -> Tensor:
+        """Groups of prompts -> (groups, D), unit length: the mean direction of each group."""
+        embeddings = self.encode_text([prompt for group in groups for prompt in group])
+        means = [part.mean(dim=0) for part in embeddings.split([len(group) for group in groups])]
+        return nn.functional.normalize(torch.stack(means), dim=-1)
+
+    def encode_classes(self) -> Tensor:
+        """(classes, D), unit length: each class's prompt ensemble, without any subject's attributes."""
+        grammar = Grammar(self.classes)
+        return self.encode_prompts([grammar.ensemble(name) for name in self.classes])
+
+    def probabilities(self, fused: Tensor, prompts: Tensor) -> Tensor:
+        """(B, D) fused views and (P, D) prompts -> (B, P), each row sums to 1."""
+        return (self.logit_scale * fused @ prompts.T).softmax(dim=-1)
+
+    def save(self, folder: Path) -> None:
+        """Write the model into a folder: safetensors and JSON, the configuration last."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).unlink(missing_ok=True)  # a folder without it is not a model
+        self.tokenizer.save_pretrained(folder)
+        with written_whole(folder / WEIGHTS) as path:
+            save_file({name: value.contiguous() for name, value in self.state_dict().items()}, path)
+        description = {
+            "format": FORMAT,
+            "classes": list(self.classes),
+            "rig": self.rig.model_dump(mode="json"),
+            "rig_fingerprint": self.rig.fingerprint,
+            "towers": towers_to_dict(self.towers),
+        }
+        with written_whole(folder / CONFIG) as path:
+            path.write_text(json.dumps(description, indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> AffectVLM:
+        """Read a model that :meth:`save` wrote, ready for inference.
+
+        Raises
+        ------
+        ModelError
+            The folder holds no model, or a damaged one.
+        """
+        config = folder / CONFIG
+        if not config.is_file():
+            raise ModelError(
+                f"{folder}: expected a trained model, found no {CONFIG}; train one with `affectvlm demo` "
+                "or name its folder with --model"
+            )
+        try:
+            kept = json.loads(config.read_text())
+            if kept["format"] != FORMAT:
+                raise ModelError(f"{config}: expected format {FORMAT}, found {kept['format']}; train the model again")
+            rig = Rig(**kept["rig"])
+            towers = towers_from_dict(kept["towers"])
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = cls(towers, tokenizer, tuple(kept["classes"]), rig)
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
+            reason = str(error).splitlines()[0]
+            raise ModelError(f"{folder}: the model is damaged ({reason}); train it again") from error
+        if rig.fingerprint != kept["rig_fingerprint"]:
+            raise ModelError(
+                f"{config}: the rig was changed after training (expected fingerprint {kept['rig_fingerprint']}, "
+                f"found {rig.fingerprint}); its views would not be those that the model knows"
+            )
+        return model.eval()

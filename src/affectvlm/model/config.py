@@ -1,0 +1,27 @@
+"""What a model is made of; everything needed to build it again."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelConfig(BaseModel):
+    """The towers: a CLIP that exists, or small ones built from scratch.
+
+    The small image tower is a ResNet of transformers (a convolutional one learns from few faces; a small vision
+    transformer from scratch was far slower), the small text tower CLIP's own text transformer.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pretrained: str | None = None
+    """Folder or hub id of a CLIP of transformers; the settings below are then those of the CLIP."""
+    image_widths: tuple[int, ...] = (32, 64, 128)
+    """Channels of each stage of the image tower."""
+    image_blocks: int = Field(1, ge=1)
+    """Residual blocks a stage."""
+    text_width: int = Field(128, ge=8)
+    text_layers: int = Field(2, ge=1)
+    text_heads: int = Field(4, ge=1)
+    embedding_dim: int = Field(128, ge=2)
+    """Dimensions of the joint image-text space."""

@@ -1,0 +1,119 @@
+"""A prepared set on disk, read through memory maps.
+
+Layout of the folder::
+
+    plan.json         the rig, the source and the samples' keys, hashed: what this set is
+    shards/00000.*    views of up to ``SHARD_SAMPLES`` samples: one ``.npy`` a map, and a Parquet table of the rows
+    index.parquet     all rows: key, subject, emotion, intensity, attributes (JSON), shard, row
+    skipped.csv       samples that could not be used, and why
+    manifest.json     written last: the set is whole
+
+Memory-mapped ``.npy`` because training reads random samples: a chunked store has to unpack whole chunks for each.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from affectvlm.emotions import class_order
+from affectvlm.errors import DataError
+from affectvlm.views import Rig, to_channels
+
+FORMAT = 1
+
+
+class PreparedSet:
+    """Views of many scans, ready to be learned from.
+
+    Parameters
+    ----------
+    folder : Path
+        Made by :func:`affectvlm.prepared.prepare`.
+
+    Attributes
+    ----------
+    index : DataFrame
+        One row a sample: ``key``, ``subject``, ``emotion``, ``intensity`` (nullable), ``attributes`` (JSON text),
+        ``shard``, ``row``.
+    rig : Rig
+    source : str
+        Where the scans come from; starts with ``synthetic`` where they are generated.
+
+    Raises
+    ------
+    DataError
+        The folder holds no whole prepared set.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        manifest_file = self.folder / "manifest.json"
+        if not manifest_file.is_file():
+            raise DataError(
+                f"{self.folder}: expected a prepared set, found no manifest.json; make one with `affectvlm prepare`, "
+                "or run the same command again if it was interrupted"
+            )
+        manifest = json.loads(manifest_file.read_text())
+        if manifest.get("format") != FORMAT:
+            raise DataError(
+                f"{manifest_file}: expected format {FORMAT}, found {manifest.get('format')}; prepare the set again"
+            )
+        self.rig = Rig(**manifest["rig"])
+        self.source: str = manifest["source"]
+        self.index = pd.read_parquet(self.folder / "index.parquet")
+        self._open: dict[tuple[int, str], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getstate__(self) -> dict[str, object]:
+        # A worker process opens its own memory maps.
+        return {**self.__dict__, "_open": {}}
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The expressions in the set, in the project's order."""
+        return class_order(set(self.index["emotion"]))
+
+    @property
+    def subjects(self) -> list[str]:
+        """Every subject once, sorted."""
+        return sorted(self.index["subject"].unique())
+
+    def rows_of(self, subjects: tuple[str, ...]) -> np.ndarray:
+        """(n,) int64: the samples of some subjects."""
+        return np.flatnonzero(self.index["subject"].isin(subjects))
+
+    def attributes(self, row: int) -> dict[str, str]:
+        """What is known of a sample's subject."""
+        known: dict[str, str] = json.loads(self.index["attributes"].iat[row])
+        return known
+
+    def channels(self, rows: np.ndarray) -> np.ndarray:
+        """Read samples as a model sees them.
+
+        Parameters
+        ----------
+        rows : (n,) int
+            Rows of ``index``.
+
+        Returns
+        -------
+        (n, V, C, H, W) float32
+        """
+        shard, row = self.index["shard"].to_numpy()[rows], self.index["row"].to_numpy()[rows]
+        kept = {
+            name: np.stack([self._map(int(s), name)[r] for s, r in zip(shard, row, strict=True)])
+            for name in self.rig.maps
+        }
+        return to_channels(kept, self.rig)
+
+    def _map(self, shard: int, name: str) -> np.ndarray:
+        if (shard, name) not in self._open:
+            path = self.folder / "shards" / f"{shard:05d}.{name}.npy"
+            self._open[shard, name] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return self._open[shard, name]

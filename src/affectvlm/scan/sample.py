@@ -1,0 +1,37 @@
+"""One labelled scan of a data set, before it is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from affectvlm.scan.face_scan import FaceScan
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A scan that can be loaded, and what is known about it.
+
+    Parameters
+    ----------
+    key : str
+        Unique and stable within its source, such as ``F0001/happiness/3``.
+    subject : str
+        Who it is: no subject may stand on both sides of a split.
+    emotion : str
+        One of the names in :mod:`affectvlm.emotions`.
+    load : callable -> FaceScan
+        Reads or makes the scan, not yet normalised. Picklable (a ``functools.partial`` of a module's function), so
+        that workers load what they need.
+    intensity : int, optional
+        1 (slight) to 4 (full), where the source grades its expressions.
+    attributes : mapping of str -> str
+        What words can say of the subject, such as ``{"sex": "female", "age": "young"}``.
+    """
+
+    key: str
+    subject: str
+    emotion: str
+    load: Callable[[], FaceScan]
+    intensity: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,36 @@
+"""The face that comes with the package: our own, written in code, so that everything runs offline."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from affectvlm.synthesis.embedded_actions import embedded_shapes
+from affectvlm.synthesis.embedded_identity import embedded_axes
+from affectvlm.synthesis.embedded_surface import SKIN, embedded_surface
+from affectvlm.synthesis.face_model import FaceModel
+
+
+@cache
+def embedded_face() -> FaceModel:
+    """Build the embedded parametric face.
+
+    A neutral face of adult mean anthropometry with eyelids over eyeballs and a mouth that opens, axes of
+    identity (``sex`` and ``age`` among them), and the action units of FACS. In the tradition of Parke's
+    parametric face (ACM 1972) and Waters' muscles (SIGGRAPH 1987); no measured face went into it.
+    """
+    surface, axes, shapes = embedded_surface(), embedded_axes(), embedded_shapes()
+    skin = np.where(surface.part == SKIN, surface.vertices[:, 2], -np.inf)
+    nose_tip = surface.vertices[skin.argmax()] * [0, 1, 1]
+    return FaceModel(
+        name="embedded",
+        neutral=(surface.vertices - nose_tip).astype(np.float32),
+        triangles=surface.triangles,
+        axes=np.stack(list(axes.values())).astype(np.float32),
+        axis_names=tuple(axes),
+        shapes=np.stack(list(shapes.values())).astype(np.float32),
+        shape_names=tuple(shapes),
+        uv=surface.uv,
+        uv_triangles=surface.uv_triangles,
+    )

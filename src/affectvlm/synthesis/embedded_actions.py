@@ -1,0 +1,268 @@
+"""The embedded face's action units at full strength, after Ekman and Friesen's Facial Action Coding System.
+
+Each function gives one unit's motion of the folded skin, (V, 3) mm: away from the midline, up, forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from affectvlm.synthesis import embedded_sculpt as sculpt
+from affectvlm.synthesis.embedded_muscles import CORNER, Skin, embedded_skin
+from affectvlm.synthesis.embedded_relief import band
+
+JAW_HINGE = np.array([0.0, 6.0, -100.0])
+"""The temporomandibular joint's axis runs through here, from ear to ear."""
+MIDLINE_BLEND_MM = 10.0
+"""Left and right halves of a shape fade into each other over this distance on both sides of the midline."""
+
+
+def _inner_brow_raiser(skin: Skin) -> np.ndarray:
+    lateral = np.exp(-0.5 * (np.maximum(skin.x - 11, 0) / 9) ** 2)
+    lift = lateral * band(skin.y, 38, 48, 56, 88)
+    wrinkles = 0.7 * lateral * np.cos((skin.y - 64) * 0.75) * band(skin.y, 55, 62, 74, 84)
+    return skin.slide(0 * lift, 9.0 * lift) + skin.swell(wrinkles + 0.8 * lift)
+
+
+def _outer_brow_raiser(skin: Skin) -> np.ndarray:
+    lateral = np.exp(-0.5 * ((skin.x - 42) / np.where(skin.x < 42, 15, 12)) ** 2)
+    lift = lateral * band(skin.y, 37, 47, 57, 88) * band(skin.z, -100, -70, 50, 60)
+    wrinkles = 0.6 * lateral * np.cos((skin.y - 65) * 0.75) * band(skin.y, 57, 63, 74, 84)
+    return skin.slide(0.6 * lift, 8.5 * lift) + skin.swell(wrinkles + 0.6 * lift)
+
+
+def _brow_lowerer(skin: Skin) -> np.ndarray:
+    height = band(skin.y, 37, 47, 55, 78)
+    lateral = np.exp(-0.5 * (np.maximum(np.abs(skin.x - 18) - 6, 0) / 13) ** 2) * (0.6 + 0.4 * np.tanh(skin.x / 18))
+    pull = height * lateral
+    inward = height * np.exp(-0.5 * ((skin.x - 16) / 10) ** 2)
+    furrow = -0.9 * np.exp(-(((skin.x - 4.5) / 1.8) ** 2)) + 0.8 * np.exp(-(((skin.x - 10) / 3.2) ** 2))
+    relief = furrow * band(skin.y, 38, 46, 49, 59) + 1.6 * skin.zone(12, 44, 9, 5)
+    return skin.slide(-4.0 * inward, -6.8 * pull) + skin.swell(relief)
+
+
+def _upper_lid_raiser(skin: Skin) -> np.ndarray:
+    return skin.lids(3.0, -0.5)
+
+
+def _cheek_raiser(skin: Skin) -> np.ndarray:
+    cheek = skin.zone(38, 8, 13, 10)
+    crow = skin.zone(54, 34, 6, 9) * np.cos((skin.y - 34) * 1.0)
+    bag = skin.zone(34, 20, 10, 3)
+    return (
+        skin.slide(0 * cheek, 4.5 * cheek)
+        + skin.swell(2.6 * cheek + 0.7 * crow + 0.9 * bag)
+        + skin.lids(-1.0, 1.9)
+        + skin.furrow(0.5, 0.0, 0.7)
+        + skin.slide(0 * cheek, -1.5 * skin.zone(46, 48, 9, 6))
+    )
+
+
+def _lid_tightener(skin: Skin) -> np.ndarray:
+    return skin.lids(-1.7, 2.3) + skin.swell(0.7 * skin.zone(32, 21, 10, 3))
+
+
+def _nose_wrinkler(skin: Skin) -> np.ndarray:
+    wing = skin.zone(14, -3, 7, 7)
+    root = skin.zone(9, 24, 7, 11)
+    brow = skin.zone(9, 47, 9, 8)
+    wrinkles = root * np.cos((skin.y - 24) * 0.75)
+    lip = skin.lip(upper=True, reach=12) * np.exp(-0.5 * ((skin.x - 9) / 9) ** 2)
+    return (
+        skin.slide(0.8 * wing, 3.5 * wing + 3.0 * root - 3.5 * brow)
+        + skin.push(0 * lip, 2.6 * lip, 0.8 * lip)
+        + skin.swell(0.55 * wrinkles + 0.8 * wing + 1.2 * root + 1.2 * skin.zone(22, 12, 8, 8))
+        + skin.furrow(1.0, 0.0, 0.75)
+        + skin.lids(-0.8, 1.2)
+    )
+
+
+def _upper_lip_raiser(skin: Skin) -> np.ndarray:
+    lip = skin.lip(upper=True, reach=11) * (0.8 + 0.25 * np.exp(-0.5 * ((skin.x - 11) / 6) ** 2))
+    wing = skin.zone(16, -4, 8, 8)
+    cheek = skin.zone(27, 2, 11, 10)
+    return (
+        skin.push(0 * lip, 5.5 * lip, 1.2 * lip)
+        + skin.slide(0.8 * wing, 1.8 * wing + 2.0 * cheek)
+        + skin.swell(1.8 * cheek)
+        + skin.furrow(1.1, 0.0, 0.9)
+    )
+
+
+def _nasolabial_deepener(skin: Skin) -> np.ndarray:
+    lip = skin.lip(upper=True, reach=9) * np.exp(-0.5 * ((skin.x - 15) / 6) ** 2)
+    return skin.furrow(1.9, 0.0, 0.8) + skin.push(0.5 * lip, 2.0 * lip, 0 * lip)
+
+
+def _corner(skin: Skin, wide: float = 12.0, tall: float = 11.0) -> np.ndarray:
+    return skin.zone(CORNER[0] + 2, CORNER[1], wide, tall)
+
+
+def _lip_corner_puller(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 14, 12)
+    cheek = skin.zone(38, -8, 13, 12)
+    middle = skin.zone(0, sculpt.MOUTH_Y, 13, 7)
+    return (
+        skin.push(6.0 * corner, 9.4 * corner, -4.2 * corner)
+        + skin.push(1.5 * cheek, 3.0 * cheek, 0 * cheek)
+        + skin.swell(3.2 * cheek)
+        + skin.push(0 * middle, -1.0 * middle, -1.2 * middle)
+        + skin.furrow(1.5, 0.25, 0.9)
+        + skin.lids(0, 0.6)
+    )
+
+
+def _dimpler(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 9, 9)
+    dimple = skin.zone(CORNER[0] + 3.5, CORNER[1], 4, 6)
+    return skin.push(3.5 * corner, 1.0 * corner, -2.5 * corner) + skin.swell(
+        -2.4 * dimple + 1.0 * skin.zone(CORNER[0] + 12, CORNER[1], 6, 10)
+    )
+
+
+def _lip_corner_depressor(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 10, 11)
+    chin = skin.zone(24, -52, 9, 8)
+    middle = skin.lip(upper=False, reach=8) * np.exp(-0.5 * (skin.x / 9) ** 2)
+    return (
+        skin.push(1.8 * corner, -8.5 * corner, -2.0 * corner)
+        + skin.slide(0 * chin, -2.0 * chin)
+        + skin.swell(1.3 * chin)
+        + skin.push(0 * middle, 0.3 * middle, 1.0 * middle)
+        + skin.furrow(0.9, 0.4, 1.0)
+    )
+
+
+def _lower_lip_depressor(skin: Skin) -> np.ndarray:
+    lip = skin.lip(upper=False, reach=10) * (0.8 + 0.25 * np.exp(-0.5 * ((skin.x - 11) / 6) ** 2))
+    return skin.push(0.8 * lip, -6.0 * lip, 0.6 * lip) + skin.swell(-0.8 * skin.zone(0, -52, 14, 4))
+
+
+def _chin_raiser(skin: Skin) -> np.ndarray:
+    boss = skin.zone(0, -62, 15, 10)
+    lower, upper = skin.lip(upper=False, reach=9), skin.lip(upper=True, reach=8)
+    dimples = 0.45 * skin.zone(0, -62, 11, 7) * np.cos(skin.x * 1.3) * np.cos(skin.y * 1.3)
+    return (
+        skin.slide(0 * boss, 5.0 * boss)
+        + skin.swell(1.8 * boss + dimples)
+        + skin.push(0 * lower, 4.6 * lower, 3.2 * lower)
+        + skin.push(0 * upper, 3.4 * upper, 1.2 * upper)
+        + skin.push(0 * boss, -2.0 * _corner(skin, 8, 7), 0 * boss)
+    )
+
+
+def _pucker(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 10, 9)
+    lips = skin.zone(0, sculpt.MOUTH_Y, 13, 8)
+    return skin.push(-8.0 * corner, 0 * corner, 3.0 * corner + 5.0 * lips) + skin.swell(
+        -1.5 * skin.zone(40, -30, 9, 12)
+    )
+
+
+def _lip_stretcher(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 12, 12)
+    chin = skin.zone(22, -54, 12, 12)
+    lips = skin.zone(0, sculpt.MOUTH_Y, 16, 7)
+    return (
+        skin.push(8.0 * corner, -2.3 * corner, -5.0 * corner)
+        + skin.push(2.0 * chin, -1.5 * chin, -1.0 * chin)
+        + skin.push(0 * lips, 0 * lips, -0.8 * lips)
+        + skin.furrow(0.8, 0.5, 1.0)
+    )
+
+
+def _funneler(skin: Skin) -> np.ndarray:
+    corner = _corner(skin, 10, 9)
+    upper, lower = skin.lip(upper=True, reach=7), skin.lip(upper=False, reach=8)
+    return skin.push(-5.5 * corner, 3.0 * upper - 3.6 * lower, 2.0 * corner + 5.0 * upper + 5.0 * lower)
+
+
+def _vermilion(skin: Skin) -> tuple[np.ndarray, np.ndarray]:
+    """How much of each vertex is red lip, and its height over the mouth line."""
+    over = skin.y - sculpt.mouth_line(skin.x)
+    tall = np.where(over > 0, 8.0, 9.6) * (0.35 + 0.65 * skin.part_of_slit)
+    inside = np.exp(-((over / tall) ** 4)) * band(-skin.x, -37, -13, 1, 2) * band(skin.z, -60, -40, 50, 60)
+    return inside, over
+
+
+def _lip_tightener(skin: Skin) -> np.ndarray:
+    red, over = _vermilion(skin)
+    rim = np.exp(-(((np.abs(over) - 10) / 4.0) ** 2) - 0.5 * (skin.x / 12) ** 2) * band(skin.z, -60, -40, 50, 60)
+    corner = _corner(skin, 9, 7)
+    return skin.push(-2.5 * corner, -0.42 * over * red, -2.2 * red) + skin.swell(0.9 * rim)
+
+
+def _lip_presser(skin: Skin) -> np.ndarray:
+    red, over = _vermilion(skin)
+    rim = np.exp(-(((np.abs(over) - 11) / 4.5) ** 2) - 0.5 * (skin.x / 12) ** 2) * band(skin.z, -60, -40, 50, 60)
+    bulge = skin.zone(CORNER[0] + 8, CORNER[1], 6, 8)
+    return skin.push(0 * red, -0.5 * over * red, -3.0 * red) + skin.swell(1.5 * rim + 1.2 * bulge)
+
+
+def _lips_part(skin: Skin) -> np.ndarray:
+    upper, lower = skin.lip(upper=True, reach=7), skin.lip(upper=False, reach=9)
+    return skin.push(0 * upper, 1.8 * upper - 4.2 * lower, 0.4 * upper - 0.4 * lower)
+
+
+def _jaw(skin: Skin, degrees: float) -> np.ndarray:
+    """Turn what hangs on the jaw about its hinge, which meanwhile slides forward and down."""
+    below = sculpt.mouth_line(np.minimum(skin.x, 30.0)) - skin.y
+    hang = band(below, -26, 26, 500, 501)
+    slit = skin.part_of_slit * np.exp(-0.5 * (below / 13) ** 2)
+    share = np.where(skin.over < 0, 1 - (1 - hang) * (1 - slit), hang * (1 - slit))
+    neck = band(skin.y, -150, -84, 500, 501) * band(skin.z, -125, -85, 50, 60)
+    turn = np.radians(degrees) * np.where(skin.lower_teeth, 1, share * neck)
+    dy, dz = skin.y - JAW_HINGE[1], skin.z - JAW_HINGE[2]
+    corner = _corner(skin, 9, 12)
+    return np.stack(
+        [
+            -0.16 * degrees * corner * ~skin.lower_teeth,
+            dy * np.cos(turn) - dz * np.sin(turn) - dy - 8 * turn,
+            dz * np.cos(turn) + dy * np.sin(turn) - dz + 28 * turn,
+        ],
+        axis=1,
+    )
+
+
+SIDED: dict[str, Callable[[Skin], np.ndarray]] = {
+    "AU1": _inner_brow_raiser,
+    "AU2": _outer_brow_raiser,
+    "AU4": _brow_lowerer,
+    "AU5": _upper_lid_raiser,
+    "AU6": _cheek_raiser,
+    "AU7": _lid_tightener,
+    "AU9": _nose_wrinkler,
+    "AU10": _upper_lip_raiser,
+    "AU11": _nasolabial_deepener,
+    "AU12": _lip_corner_puller,
+    "AU14": _dimpler,
+    "AU15": _lip_corner_depressor,
+    "AU16": _lower_lip_depressor,
+    "AU17": _chin_raiser,
+    "AU18": _pucker,
+    "AU20": _lip_stretcher,
+    "AU22": _funneler,
+    "AU23": _lip_tightener,
+    "AU24": _lip_presser,
+    "AU25": _lips_part,
+    "AU43": Skin.shut,
+}
+JAW_DEG = {"AU26": 11.0, "AU27": 18.0}
+
+
+def embedded_shapes() -> dict[str, np.ndarray]:
+    """Every action unit's shape, (V, 3) float64 mm: ``AU12_L``, ``AU12_R``, ..., without sides the jaw's."""
+    skin = embedded_skin()
+    surface = skin.surface
+    share = np.clip(surface.vertices[:, :1] / MIDLINE_BLEND_MM, -1, 1)
+    left_share = 0.5 + share * (3 - share**2) / 4
+    shapes = {}
+    for name, act in SIDED.items():
+        left = left_share * skin.unfold(act(skin))
+        shapes[f"{name}_L"] = left
+        shapes[f"{name}_R"] = left[surface.mirror] * np.array([-1, 1, 1])
+    for name, degrees in JAW_DEG.items():
+        shapes[name] = skin.unfold(_jaw(skin, degrees), jaw=True)
+    return shapes

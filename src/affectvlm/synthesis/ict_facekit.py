@@ -1,0 +1,178 @@
+"""ICT-FaceKit (MIT licence): a face model learned from light-stage scans, read from its own folder.
+
+Source: https://github.com/ICT-VGL/ICT-FaceKit. 100 axes of identity and 55 expression shapes with ARKit names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from affectvlm.errors import DataError
+from affectvlm.files import written_whole
+from affectvlm.synthesis.face_model import FaceModel
+
+PROJECT = "https://github.com/ICT-VGL/ICT-FaceKit"
+AXES = 100
+VERTICES, POLYGONS = 24_591, 24_692
+"""The leading part of the mesh that a scanner would see: skin, mouth, teeth and eyeballs; no lashes, no tear film."""
+NOSE_TIP = 4857
+"""Landmark 31 of the 68 (Multi-PIE), by the project's own list."""
+MM_PER_UNIT = 10.0
+
+# Action unit -> ARKit shapes and their weights at full strength. "@" stands for the side.
+ACTION_UNITS: dict[str, dict[str, float]] = {
+    "AU1": {"browInnerUp@": 1.0},
+    "AU2": {"browOuterUp@": 1.0},
+    "AU4": {"browDown@": 1.0},
+    "AU5": {"eyeWide@": 1.0},
+    "AU6": {"cheekSquint@": 1.0, "eyeSquint@": 0.3},
+    "AU7": {"eyeSquint@": 1.0},
+    "AU9": {"noseSneer@": 1.0},
+    "AU10": {"mouthUpperUp@": 1.0},
+    "AU11": {"noseSneer@": 0.3, "mouthUpperUp@": 0.3},
+    "AU12": {"mouthSmile@": 1.0},
+    "AU14": {"mouthDimple@": 1.0},
+    "AU15": {"mouthFrown@": 1.0},
+    "AU16": {"mouthLowerDown@": 1.0},
+    "AU17": {"mouthShrugLower": 1.0},
+    "AU18": {"mouthPucker": 1.0},
+    "AU20": {"mouthStretch@": 1.0},
+    "AU22": {"mouthFunnel": 1.0},
+    "AU23": {"mouthPress@": 0.5, "mouthRollLower": 0.25, "mouthRollUpper": 0.25},
+    "AU24": {"mouthPress@": 1.0},
+    "AU25": {"mouthLowerDown@": 0.5, "mouthUpperUp@": 0.3},
+    "AU26": {"jawOpen": 0.6},
+    "AU27": {"jawOpen": 1.0},
+    "AU43": {"eyeBlink@": 1.0},
+}
+
+
+def load_ict_facekit(folder: Path, cache: Path) -> FaceModel:
+    """Read the face model.
+
+    Parameters
+    ----------
+    folder : Path
+        A checkout of ICT-FaceKit, or its ``FaceXModel`` folder. Never written to.
+    cache : Path
+        Folder for the parsed model (some 50 MB, keyed by the files' names, sizes and times).
+
+    Raises
+    ------
+    DataError
+        A file is missing or is not what the project ships.
+    """
+    meshes = _find_meshes(folder)
+    cached = cache / f"ict-facekit-{_key(meshes)}.npz"
+    if not cached.exists():
+        arrays = _parse(meshes)
+        with written_whole(cached) as path:
+            np.savez(path, **arrays)  # type: ignore[arg-type]
+    with np.load(cached, allow_pickle=False) as kept:
+        arrays = {name: kept[name] for name in kept.files}
+    return FaceModel(
+        "ict-facekit",
+        neutral=arrays["neutral"],
+        triangles=arrays["triangles"],
+        axes=arrays["axes"],
+        axis_names=tuple(f"identity{i:03d}" for i in range(AXES)),
+        shapes=arrays["shapes"],
+        shape_names=tuple(arrays["shape_names"].tolist()),
+        uv=arrays["uv"],
+        uv_triangles=arrays["uv_triangles"],
+    )
+
+
+def _find_meshes(folder: Path) -> dict[str, Path]:
+    """Name -> file of every mesh needed."""
+    inner = folder if folder.name == "FaceXModel" else folder / "FaceXModel"
+    names = ["generic_neutral_mesh", *(f"identity{i:03d}" for i in range(AXES)), *_arkit_names()]
+    missing = [name for name in names if not (inner / f"{name}.obj").is_file()]
+    if missing:
+        raise DataError(
+            f"{inner}: expected a checkout of ICT-FaceKit with {len(names)} meshes, {len(missing)} are missing "
+            f"({missing[0]}.obj first); get it from {PROJECT} and name its folder"
+        )
+    return {name: inner / f"{name}.obj" for name in names}
+
+
+def _arkit_names() -> list[str]:
+    sided = _sided_action_units().values()
+    return list(dict.fromkeys(shape for parts in sided for shape in parts))
+
+
+def _key(meshes: dict[str, Path]) -> str:
+    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in meshes.items()]
+    return hashlib.sha256(repr((stats, ACTION_UNITS, VERTICES)).encode()).hexdigest()[:12]
+
+
+def _parse(meshes: dict[str, Path]) -> dict[str, np.ndarray]:
+    """Read every mesh; displacements are differences from the neutral one."""
+    neutral = _read_vertices(meshes["generic_neutral_mesh"])
+    triangles, uv, uv_triangles = _read_faces(meshes["generic_neutral_mesh"])
+
+    def displacement(name: str) -> np.ndarray:
+        return _read_vertices(meshes[name]) - neutral
+
+    arkit = {name: displacement(name) for name in _arkit_names()}
+    shapes = {
+        name: sum((weight * arkit[part] for part, weight in parts.items()), np.zeros_like(neutral))
+        for name, parts in _sided_action_units().items()
+    }
+    return {
+        "neutral": neutral - neutral[NOSE_TIP],
+        "triangles": triangles,
+        "axes": np.stack([displacement(f"identity{i:03d}") for i in range(AXES)]),
+        "shapes": np.stack(list(shapes.values())),
+        "shape_names": np.array(list(shapes)),
+        "uv": uv,
+        "uv_triangles": uv_triangles,
+    }
+
+
+def _sided_action_units() -> dict[str, dict[str, float]]:
+    """``AU12`` -> ``AU12_L`` and ``AU12_R``, where all its shapes have sides; a part without sides is halved."""
+    sided: dict[str, dict[str, float]] = {}
+    for name, parts in ACTION_UNITS.items():
+        if not any("@" in part for part in parts):
+            sided[name] = parts
+            continue
+        for side in ("_L", "_R"):
+            sided[name + side] = {
+                part.replace("@", side): weight if "@" in part else weight / 2 for part, weight in parts.items()
+            }
+    return sided
+
+
+def _read_vertices(path: Path) -> np.ndarray:
+    """(VERTICES, 3) float32, mm."""
+    text = path.read_bytes()
+    start = text.find(b"\nv ")
+    end = text.find(b"\nvt ", start)
+    numbers = np.fromstring(text[start:end].replace(b"\nv ", b" ").decode("ascii", "replace"), np.float32, sep=" ")
+    if start < 0 or end < 0 or len(numbers) < 3 * VERTICES:
+        raise DataError(
+            f"{path}: expected at least {VERTICES} vertices, found {len(numbers) // 3}; the file is damaged, "
+            f"get it again from {PROJECT}"
+        )
+    return numbers[: 3 * VERTICES].reshape(-1, 3) * np.float32(MM_PER_UNIT)
+
+
+def _read_faces(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles, uv and uv triangles of the leading polygons; quads become two triangles."""
+    triangles, uv_triangles, uv = [], [], []
+    polygons = 0
+    for line in path.read_text("ascii", "replace").splitlines():
+        if line.startswith("vt "):
+            uv.append([float(number) for number in line.split()[1:3]])
+        elif line.startswith("f ") and polygons < POLYGONS:
+            polygons += 1
+            corners = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in line.split()[1:]]
+            for i in range(1, len(corners) - 1):
+                fan = (corners[0], corners[i], corners[i + 1])
+                triangles.append([corner[0] for corner in fan])
+                uv_triangles.append([corner[1] for corner in fan])
+    return np.array(triangles, np.int32), np.array(uv, np.float32), np.array(uv_triangles, np.int32)

@@ -1,0 +1,69 @@
+"""Every setting of a training; what a run writes down is the resolved whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from affectvlm.errors import ConfigError
+from affectvlm.model import ModelConfig
+from affectvlm.views.augmentation import AugmentationConfig
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ObjectiveConfig(BaseModel):
+    """The paper's loss; see :mod:`affectvlm.objectives.multiview`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    margin: float = 0.2
+    """α at the start; it is learned, inside the range below."""
+    margin_low: float = 0.05
+    margin_high: float = 0.6
+    mining_temperature: Positive = 0.1
+    """How softly a triplet's hardest positive and negative are chosen."""
+
+
+class TrainConfig(BaseModel):
+    """One training."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    epochs: int = Field(12, ge=1)
+    batch_size: int = Field(64, ge=2)
+    """Samples a step, over all processes together."""
+    learning_rate: Positive = 3e-3
+    """Highest value; reached after the warm-up, then lowered along a cosine."""
+    warmup_share: float = Field(0.15, gt=0, lt=1)
+    """Part of the steps in which the learning rate rises."""
+    weight_decay: float = Field(0.05, ge=0)
+    gradient_norm: Positive = 1.0
+    """Longer gradients are shortened to this."""
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> TrainConfig:
+        """Read settings; those that the file leaves out keep their defaults.
+
+        Raises
+        ------
+        ConfigError
+            The file cannot be read, a setting is unknown, or a value does not fit.
+        """
+        try:
+            return cls(**(yaml.safe_load(path.read_text("utf-8")) or {}))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot read the settings ({error.strerror})") from error
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise ConfigError(f"{path}: setting {place!r}: {first['msg']}") from error
+        except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: expected YAML of `setting: value` lines; {str(error).splitlines()[0]}") from error

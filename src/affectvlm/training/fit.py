@@ -1,0 +1,185 @@
+"""Fit one model: train, let the validation subjects choose the epoch, calibrate, save.
+
+One machine or many: under ``torchrun`` every process calls :func:`fit` alike, and only the first one writes.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from affectvlm.files import written_whole
+from affectvlm.model import AffectVLM
+from affectvlm.prepared import PreparedSet
+from affectvlm.training.config import TrainConfig
+from affectvlm.training.data import ViewData, ViewDataset
+from affectvlm.training.task import AffectVLMTask
+
+HISTORY = "history.csv"
+LOGGED = ("loss", "contrastive", "triplet", "margin", "validation_uar")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a training leaves.
+
+    Parameters
+    ----------
+    model : AffectVLM
+        The weights of the chosen epoch, calibrated, in evaluation mode.
+    chosen_epoch : int
+        Counted from 1.
+    """
+
+    model: AffectVLM
+    chosen_epoch: int
+
+
+def fit(
+    prepared: PreparedSet,
+    train_subjects: tuple[str, ...],
+    validation_subjects: tuple[str, ...],
+    config: TrainConfig,
+    folder: Path,
+    classes: tuple[str, ...] | None = None,
+) -> Fitted:
+    """Train a model; an interrupted training goes on from its last whole epoch.
+
+    Parameters
+    ----------
+    prepared : PreparedSet
+    train_subjects, validation_subjects : tuple of str
+        The weights are fitted to the former; the latter choose the epoch and the scale of the probabilities.
+    config : TrainConfig
+    folder : Path
+        Gets ``history.csv`` (a row an epoch) and ``checkpoints/``.
+    classes : tuple of str, optional
+        Those of the whole set unless given.
+
+    Returns
+    -------
+    Fitted
+    """
+    classes = classes or prepared.classes
+    labels = np.array([classes.index(name) for name in prepared.index["emotion"]], np.int64)
+    dataset = ViewDataset(prepared, labels)
+    train, validation = prepared.rows_of(train_subjects), prepared.rows_of(validation_subjects)
+
+    lightning.seed_everything(config.seed, verbose=False)
+    model = AffectVLM.build(config.model, classes, prepared.rig)
+    task = AffectVLMTask(model, prepared, config)
+    data = ViewData(dataset, train, validation, config.batch_size, config.seed)
+    checkpoints = ModelCheckpoint(
+        folder / "checkpoints", filename="{epoch}", monitor="validation_uar", mode="max", save_last=True
+    )
+    trainer = _trainer(config, [History(folder / HISTORY), checkpoints])
+    last = folder / "checkpoints" / "last.ckpt"
+    with warnings.catch_warnings():
+        # Lightning's hints about worker processes and logging intervals: both are chosen on purpose.
+        warnings.filterwarnings("ignore", module="lightning")
+        trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+
+    best = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)
+    task.load_state_dict(best["state_dict"])
+    model.eval().cpu()
+    model.logit_scale.fill_(calibrated_scale(model, dataset, validation))
+    return Fitted(model, int(best["epoch"]) + 1)
+
+
+def _trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Trainer:
+    """Build Lightning's trainer for the processes that torchrun started, or for this one alone."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    return lightning.Trainer(
+        max_epochs=config.epochs,
+        devices=local,
+        num_nodes=world // local,
+        strategy="ddp" if world > 1 else "auto",
+        gradient_clip_val=config.gradient_norm,
+        # Our samplers already give each process its share.
+        use_distributed_sampler=False,
+        callbacks=callbacks,
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+class History(Callback):
+    """Write a row for every epoch as soon as it ends; a resumed training goes on with the same file.
+
+    Parameters
+    ----------
+    file : Path
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.began = 0.0
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self.began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        """Write the row; validation has run by then."""
+        if not trainer.is_global_zero:
+            return
+        row = {name: float(trainer.callback_metrics[name]) for name in LOGGED}
+        row = {"epoch": trainer.current_epoch + 1, **row, "seconds": time.perf_counter() - self.began}
+        earlier = pd.read_csv(self.file) if self.file.exists() else pd.DataFrame()
+        if len(earlier):
+            # A training that is resumed repeats the epoch it was interrupted in.
+            earlier = earlier[earlier["epoch"] < row["epoch"]]
+        with written_whole(self.file) as path:
+            pd.concat([earlier, pd.DataFrame([row])]).to_csv(path, index=False, float_format="%.6g")
+
+
+@torch.inference_mode()
+def embed(model: AffectVLM, dataset: ViewDataset, rows: np.ndarray, batch_size: int = 128) -> Tensor:
+    """Embed samples of a prepared set.
+
+    Returns
+    -------
+    (n, D) float32
+        Fused, unit length.
+    """
+    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    return torch.cat([model.fusion(model.encode_views(dataset[part].views.to(model.device))) for part in parts])
+
+
+@torch.inference_mode()
+def calibrated_scale(model: AffectVLM, dataset: ViewDataset, rows: np.ndarray) -> float:
+    """Find the scale of the logits that makes validation samples most likely (temperature scaling).
+
+    Guo et al. 2017, "On calibration of modern neural networks". It changes no decision, only how sure they sound.
+    """
+    cosine = embed(model, dataset, rows) @ model.encode_classes().T  # (n, classes)
+    labels = torch.from_numpy(dataset.labels[rows])
+
+    def unlikeliness(log_scale: float) -> float:
+        return float(torch.nn.functional.cross_entropy(np.exp(log_scale) * cosine, labels))
+
+    return float(np.exp(minimize_scalar(unlikeliness, bounds=(np.log(0.5), np.log(200)), method="bounded").x))
+
+
+def leave_process_group() -> None:
+    """End distributed work in order; without it gloo now and then aborts a process at its exit."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()
+        torch.distributed.destroy_process_group()

@@ -1,0 +1,99 @@
+"""One training step and one validation step, in Lightning's form; on one process or many."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from torch import Tensor
+from torchmetrics.classification import MulticlassRecall
+
+from affectvlm.language import Grammar
+from affectvlm.model import AffectVLM
+from affectvlm.objectives import LearnableMargin, MultiviewLoss
+from affectvlm.prepared import PreparedSet
+from affectvlm.training.config import TrainConfig
+from affectvlm.training.data import Batch
+from affectvlm.views.augmentation import augment
+
+
+class AffectVLMTask(lightning.LightningModule):
+    """Fit a model to views and prompts.
+
+    Parameters
+    ----------
+    model : AffectVLM
+    prepared : PreparedSet
+        For the attributes that prompts may name.
+    config : TrainConfig
+    """
+
+    def __init__(self, model: AffectVLM, prepared: PreparedSet, config: TrainConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.grammar = Grammar(model.classes)
+        self.prepared = prepared
+        margin = LearnableMargin(
+            config.objective.margin, config.objective.margin_low, config.objective.margin_high
+        )
+        self.objective = MultiviewLoss(margin, config.objective.mining_temperature)
+        self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Compute the loss over every view, fused face and prompt of the batch, on all processes together."""
+        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, row]) for row in batch.rows.tolist()]
+        labels = batch.labels.cpu().numpy()
+        views = augment(batch.views, labels, rngs, self.model.rig, self.config.augmentation)
+        prompts = [
+            self.grammar.sample(self.model.classes[label], self.prepared.attributes(row), rng)
+            for label, row, rng in zip(labels, batch.rows.tolist(), rngs, strict=True)
+        ]
+        Z = self.model.encode_views(views)  # (B, V, D)
+        fused = self.model.fusion(Z)  # (B, D)
+        text = self.model.encode_text(prompts)  # (B, D)
+        embeddings = torch.cat([Z, fused[:, None], text[:, None]], dim=1)  # (B, V + 2, D): text is one more view
+        embeddings, labels_all = self._of_all_processes(embeddings, batch.labels)
+        terms = self.objective(embeddings.flatten(0, 1), labels_all.repeat_interleave(embeddings.shape[1]))
+        values = {**terms._asdict(), "margin": self.objective.margin()}
+        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(labels))
+        return terms.loss
+
+    def _of_all_processes(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """Gather the embeddings, with their gradients, and the labels: pairs range over the whole batch.
+
+        Every process then computes the same loss. In the backward pass each embedding receives the sum of all
+        processes' equal gradients, and DistributedDataParallel takes the mean: together, that of one process.
+        """
+        if self.trainer.world_size == 1:
+            return embeddings, labels
+        gathered = self.all_gather(embeddings, sync_grads=True)  # (world, B, V + 2, D)
+        return gathered.flatten(0, 1), self.all_gather(labels).flatten(0, 1)
+
+    def on_validation_epoch_start(self) -> None:
+        """Encode the class prompts once an epoch."""
+        self.class_embeddings = self.model.encode_classes()  # (classes, D)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Classify the validation subjects."""
+        fused = self.model.fusion(self.model.encode_views(batch.views))
+        self.validation_uar.update(fused @ self.class_embeddings.T, batch.labels)
+        self.log("validation_uar", self.validation_uar, on_epoch=True, batch_size=len(batch.labels))
+
+    def configure_optimizers(self) -> Any:
+        """AdamW; the learning rate rises and then falls along a cosine. Single numbers are not decayed."""
+        decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
+        free = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
+        optimizer = torch.optim.AdamW(
+            [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": free, "weight_decay": 0.0}],
+            lr=self.config.learning_rate,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=self.config.learning_rate,
+            total_steps=int(self.trainer.estimated_stepping_batches),
+            pct_start=self.config.warmup_share,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

@@ -1,0 +1,121 @@
+"""Mixed view augmentation: every view of a sample is changed in its own way, and views of one emotion are mixed.
+
+After AffectVLM (Behzad and Zhao 2025): flips, rotations, crops and scalings, another one for each view of the same
+emotion, and views of the same emotion mixed between samples. The magnitudes are our own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn.functional import affine_grid, grid_sample
+
+from affectvlm.views.rig import CHANNELS, Rig
+
+
+class AugmentationConfig(BaseModel):
+    """How far views are changed; 0 everywhere changes nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rotation_deg: float = Field(10.0, ge=0)
+    """In the picture's plane, up to this either way."""
+    scaling: float = Field(0.08, ge=0, lt=1)
+    """Larger or smaller by up to this part."""
+    shift: float = Field(0.06, ge=0, lt=1)
+    """Crop: moved by up to this part of the picture along each side."""
+    mirror: float = Field(0.5, ge=0, le=1)
+    """Share of samples that are mirrored as a whole: left and right views swap."""
+    mix: float = Field(0.1, ge=0, le=1)
+    """Share of views that are taken from another sample of the same emotion."""
+
+
+def augment(
+    views: Tensor, labels: np.ndarray, rngs: list[np.random.Generator], rig: Rig, config: AugmentationConfig
+) -> Tensor:
+    """Change a batch of views.
+
+    Parameters
+    ----------
+    views : (B, V, C, H, W) float32
+    labels : (B,) int
+        Views are mixed within a label only.
+    rngs : list of B generators
+        One a sample, so that a sample's draw does not depend on the rest of the batch.
+    rig : Rig
+    config : AugmentationConfig
+
+    Returns
+    -------
+    (B, V, C, H, W) float32
+    """
+    views = _mix(views, labels, rngs, config.mix)
+    views = _mirror(views, rngs, rig, config.mirror)
+    return _move(views, rngs, rig, config)
+
+
+def _mix(views: Tensor, labels: np.ndarray, rngs: list[np.random.Generator], share: float) -> Tensor:
+    """Replace some views by the same view of another sample with the same label."""
+    B, V = views.shape[:2]
+    giver = np.tile(np.arange(B)[:, None], (1, V))  # (B, V)
+    for i, rng in enumerate(rngs):
+        same = np.flatnonzero(labels == labels[i])
+        giver[i] = np.where(rng.random(V) < share, rng.choice(same, V), i)
+    return views[torch.from_numpy(giver), torch.arange(V)]
+
+
+def _mirror(views: Tensor, rngs: list[np.random.Generator], rig: Rig, share: float) -> Tensor:
+    """Show some faces as in a mirror: pictures flip, left and right views swap, and the normals' x turns round."""
+    order = rig.mirror_order
+    chosen = torch.tensor([rng.random() < share for rng in rngs])
+    if order is None or not chosen.any():
+        return views
+    mirrored = views[chosen][:, list(order)].flip(-1)
+    first = _first_channel(rig, "normals")
+    if first is not None:
+        mirrored[:, :, first] *= -1
+    views = views.clone()
+    views[chosen] = mirrored
+    return views
+
+
+def _move(views: Tensor, rngs: list[np.random.Generator], rig: Rig, config: AugmentationConfig) -> Tensor:
+    """Rotate, scale and shift every view on its own; normals turn with the picture."""
+    B, V, C, H, W = views.shape
+    draws = np.stack([rng.uniform(-1, 1, (V, 4)) for rng in rngs]).reshape(B * V, 4)
+    turn, grow, shift = torch.from_numpy(draws).to(views).split([1, 1, 2], dim=1)  # (B*V, 1), (B*V, 1), (B*V, 2)
+    angle, zoom = torch.deg2rad(config.rotation_deg * turn[:, 0]), 1 + config.scaling * grow[:, 0]
+    shift = 2 * config.shift * shift
+    cos, sin = angle.cos(), angle.sin()
+    # Where each output pixel is read from: the picture turns by +angle (anti-clockwise as seen, y down).
+    rows = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])]) / zoom  # (2, 2, B*V)
+    matrix = torch.cat([rows.permute(2, 0, 1), shift[:, :, None]], dim=2)  # (B*V, 2, 3)
+
+    flat = views.flatten(0, 1)
+    background = _background(rig).to(views.device)
+    grid = affine_grid(matrix, [B * V, C, H, W], align_corners=False)
+    moved = grid_sample(flat - background, grid, align_corners=False) + background
+    first = _first_channel(rig, "normals")
+    if first is not None:
+        x, y = moved[:, first].clone(), moved[:, first + 1].clone()
+        cos, sin = cos[:, None, None], sin[:, None, None]
+        moved[:, first], moved[:, first + 1] = cos * x - sin * y, sin * x + cos * y
+    return moved.unflatten(0, (B, V))
+
+
+def _first_channel(rig: Rig, name: str) -> int | None:
+    """Channel at which a map starts; None if the rig lacks it."""
+    start = 0
+    for present in rig.maps:
+        if present == name:
+            return start
+        start += CHANNELS[present]
+    return None
+
+
+def _background(rig: Rig) -> Tensor:
+    """(C, 1, 1): what each channel holds where nothing is seen, as :func:`affectvlm.views.to_channels` lays it out."""
+    values = [{"depth": -1.0, "normals": 0.0, "texture": -1.0}[name] for name in rig.maps for _ in range(CHANNELS[name])]
+    return torch.tensor(values)[:, None, None]
