@@ -149,6 +149,27 @@ class Split(BaseModel):
             raise DataError(f"{path}: {error}; mend the manifest or draw the split anew") from error
 
 
+def hold_out(subjects: Sequence[str], seed: int, share: float = 0.1) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Divide subjects for a training that is not tested: those it is fitted to, and those that choose the epoch.
+
+    Returns
+    -------
+    train, validation : tuple of str
+        Sorted; the draw does not depend on the order that they were given in.
+
+    Raises
+    ------
+    DataError
+        There are fewer than two subjects.
+    """
+    names = sorted(set(subjects))
+    if len(names) < 2:
+        raise DataError(f"a training needs at least 2 subjects, one of them to choose the epoch; found {len(names)}")
+    order = np.random.default_rng(seed).permutation(len(names))
+    chosen = {names[i] for i in order[: _validation_count(len(names), share)]}
+    return tuple(name for name in names if name not in chosen), tuple(sorted(chosen))
+
+
 def _validation_count(n_rest: int, share: float) -> int:
     """Subjects that choose the epoch, of those outside the test part: at least one, but never all."""
     return min(max(1, round(share * n_rest)), n_rest - 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -95,7 +95,7 @@ class AffectVLM(nn.Module):
         (folder / CONFIG).unlink(missing_ok=True)  # a folder without it is not a model
         self.tokenizer.save_pretrained(folder)
         with written_whole(folder / WEIGHTS) as path:
-            save_file({name: value.contiguous() for name, value in self.state_dict().items()}, path)
+            path.write_bytes(save({name: value.contiguous() for name, value in self.state_dict().items()}))
         description = {
             "format": FORMAT,
             "classes": list(self.classes),

@@ -1,6 +1,6 @@
 """Prepared views on disk: written once in parallel, then read through memory maps."""
 
-from affectvlm.prepared.writer import prepare
 from affectvlm.prepared.prepared_set import PreparedSet
+from affectvlm.prepared.writer import prepare
 
 __all__ = ["PreparedSet", "prepare"]

@@ -21,7 +21,7 @@ import pandas as pd
 
 from affectvlm.emotions import class_order
 from affectvlm.errors import DataError
-from affectvlm.views import Rig, to_channels
+from affectvlm.views import Rig, Views, decode, to_channels
 
 FORMAT = 1
 
@@ -111,6 +111,11 @@ class PreparedSet:
             for name in self.rig.maps
         }
         return to_channels(kept, self.rig)
+
+    def views(self, row: int) -> Views:
+        """Bring one sample back as views, for looking at."""
+        shard, place = int(self.index["shard"].iat[row]), int(self.index["row"].iat[row])
+        return decode({name: self._map(shard, name)[place] for name in self.rig.maps}, self.rig)
 
     def _map(self, shard: int, name: str) -> np.ndarray:
         if (shard, name) not in self._open:

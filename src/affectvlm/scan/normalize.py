@@ -22,11 +22,17 @@ MAX_MISFIT = 0.38
 
 UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres": 100.0, "metres": 1000.0}
 
-NOSE_MM = 25.0
+NOSE_MM = 30.0
 """The nose tip is looked for this near to the mean face's."""
 
 SPACING_MM = 4.0
 """Between the points at which the registration knows the scan."""
+
+MOST_POINTS = 12000
+"""A scan of much more than a head is known at fewer points."""
+
+SAMPLED_TRIANGLES = 15000
+"""Of a fine mesh only about so many triangles are looked at for those points."""
 
 
 def normalize(scan: FaceScan, radius_mm: float = 100.0) -> FaceScan:
@@ -66,7 +72,12 @@ def normalize(scan: FaceScan, radius_mm: float = 100.0) -> FaceScan:
         )
     if factor != 1:
         warnings.warn(f"{scan.source}: taken to be in {unit}, and brought to millimetres", stacklevel=2)
-    return _cropped(_faced(scan, fit, factor), radius_mm)
+    if surface.inside_out:
+        scan = _turned_out(scan)
+    turn = fit.rotation.T
+    nose = fit.translation + fit.rotation @ _nose_tip(scan, fit, factor)
+    face = scan.kept(_face_mask(scan, nose / factor, radius_mm / factor))
+    return face.moved(turn, -turn @ nose, factor)
 
 
 def _unit(scan: FaceScan) -> tuple[str, float]:
@@ -82,12 +93,21 @@ def _unit(scan: FaceScan) -> tuple[str, float]:
 
 def _surface(scan: FaceScan, factor: float) -> Surface:
     """Spread points over the whole scan, in millimetres."""
-    corners = scan.vertices[scan.triangles]  # (T, 3, 3)
-    points, normals = _spread(corners, (SPACING_MM / factor) ** 2, 12000)
+    stride = max(1, len(scan.triangles) // SAMPLED_TRIANGLES)
+    corners = scan.vertices[scan.triangles[::stride]]  # (T, 3, 3)
+    points, normals = _spread(corners, (SPACING_MM / factor) ** 2 / stride, MOST_POINTS)
     points = points * factor
-    if ((points - points.mean(axis=0)) * normals).sum() < 0:
-        normals = -normals  # a head bulges outwards, so this one is inside out
-    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False))
+    # A head bulges outwards; one whose normals point inwards was meshed inside out.
+    inside_out = bool(np.einsum("ij,ij", points - points.mean(axis=0), normals) < 0)
+    if inside_out:
+        normals = -normals
+    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False), inside_out)
+
+
+def _turned_out(scan: FaceScan) -> FaceScan:
+    """Reverse every triangle."""
+    uv_triangles = None if scan.uv_triangles is None else scan.uv_triangles[:, ::-1]
+    return replace(scan, triangles=scan.triangles[:, ::-1], uv_triangles=uv_triangles)
 
 
 def _spread(corners: np.ndarray, area_each: float, most: int) -> tuple[np.ndarray, np.ndarray]:
@@ -108,9 +128,9 @@ def _spread(corners: np.ndarray, area_each: float, most: int) -> tuple[np.ndarra
     origin = corners[:, 0]
     first, second = corners[:, 1] - origin, corners[:, 2] - origin
     cross = np.cross(first, second)
-    double_area = np.sqrt((cross * cross).sum(axis=1))
+    double_area = np.sqrt(np.einsum("ij,ij->i", cross, cross))
     upto = np.cumsum(double_area, dtype=np.float64)
-    count = int(np.clip(upto[-1] / 2 / area_each, 100, most))
+    count = int(np.clip(upto[-1] / 2 / area_each, 100, most))  # at least enough for a fit to fail on
     number = np.arange(count)
     picked = np.searchsorted(upto, (number + 0.5) * (upto[-1] / count)).clip(max=len(upto) - 1)
     # Where in the triangle: the R2 sequence covers it evenly without chance (Roberts, 2018).
@@ -121,24 +141,21 @@ def _spread(corners: np.ndarray, area_each: float, most: int) -> tuple[np.ndarra
     return points, cross[picked].astype(np.float64) / double_area[picked, None]
 
 
-def _faced(scan: FaceScan, fit: Fit, factor: float) -> FaceScan:
-    """Move the nose tip to the origin and turn the face to the camera."""
-    turn = fit.rotation.T
-    faced = scan.moved(turn, -turn @ fit.translation, factor)
-    return replace(faced, vertices=faced.vertices - _nose_tip(faced))
-
-
-def _nose_tip(scan: FaceScan) -> np.ndarray:
-    """Find the point of the nose nearest to the camera, in a scan that is nearly in place ((3,) mm).
+def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
+    """Find the point of the nose nearest to the camera.
 
     A paraboloid is fitted to the surface around the guess, and its top is the next guess: this moves smoothly with
     the scan, where the foremost vertex would jump.
+
+    Returns
+    -------
+    (3,) float, mm, in the turned scan, from where the fit has the nose tip
     """
-    near = (np.abs(scan.vertices) < NOSE_MM).all(axis=1)
-    triangles = scan.triangles[near[scan.triangles].all(axis=1)]
-    if len(triangles) == 0:
+    near = _within(scan.vertices, fit.translation / factor, NOSE_MM / factor)
+    corners = scan.vertices[scan.triangles[_whole(scan.triangles, near)]].astype(np.float64)
+    if len(corners) == 0:
         return np.zeros(3)
-    points, normals = _spread(scan.vertices[triangles], 1.0, 4000)
+    points, normals = _spread((factor * corners - fit.translation) @ fit.rotation, 1.0, 4000)
     x, y, z = points[normals[:, 2] > 0.3].T
     tip = np.zeros(2)
     height = 0.0
@@ -158,13 +175,24 @@ def _nose_tip(scan: FaceScan) -> np.ndarray:
     return np.array([*tip, height])
 
 
-def _cropped(scan: FaceScan, radius_mm: float) -> FaceScan:
-    """Keep what is near the nose tip, and of that the pieces that hold at least 2 % of the vertices."""
-    near = (scan.vertices**2).sum(axis=1) < radius_mm**2
-    scan = scan.kept(near)
+def _face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
+    """(V,) bool: near the nose tip, and part of a piece that holds at least 2 % of what is."""
+    near = _within(scan.vertices, nose, radius)
+    a, b, c = scan.triangles[_whole(scan.triangles, near)].T
     count = len(scan.vertices)
-    a, b, c = scan.triangles.T
     links = coo_array((np.ones(2 * len(a), bool), (np.r_[a, a], np.r_[b, c])), shape=(count, count))
     _, piece = connected_components(links, directed=False)
-    size = np.bincount(piece)
-    return scan if size.min() >= 0.02 * count else scan.kept(size[piece] >= 0.02 * count)
+    size = np.bincount(piece[near], minlength=piece.max() + 1)
+    return near & (size[piece] >= 0.02 * near.sum())
+
+
+def _within(vertices: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    """(V,) bool: no farther than the radius from the centre."""
+    offset = vertices - centre.astype(np.float32)
+    return np.einsum("ij,ij->i", offset, offset) < radius**2
+
+
+def _whole(triangles: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """(T,) bool: all three corners are in the mask."""
+    inside = mask[triangles]
+    return inside[:, 0] & inside[:, 1] & inside[:, 2]

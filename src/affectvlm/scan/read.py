@@ -206,10 +206,8 @@ def _join(parts: list[_Part], source: str) -> FaceScan:
     corners = np.concatenate([part.triangles + row for part, row in zip(parts, first_row, strict=False)])
     vertices, triangles = _merged(np.concatenate([part.vertices for part in parts]).astype(np.float32), corners)
     pictures = [part.picture for part in parts]
-    if (
-        all(part.uv is None for part in parts)
-        or any(part.uv is None for part in parts)
-        and not any(picture is not None for picture in pictures)
+    if all(part.uv is None for part in parts) or (
+        any(part.uv is None for part in parts) and not any(picture is not None for picture in pictures)
     ):
         return FaceScan(vertices, triangles, source=source)
     uv, texture = _side_by_side(parts)

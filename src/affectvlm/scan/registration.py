@@ -43,11 +43,14 @@ class Surface:
     points : (P, 3) float, mm
     normals : (P, 3) float
     tree : cKDTree over ``points``
+    inside_out : bool
+        Whether the normals were turned round, because the scan's triangles face inwards.
     """
 
     points: np.ndarray
     normals: np.ndarray
     tree: cKDTree
+    inside_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -190,14 +193,18 @@ def _likely_starts(surface: Surface, rotations: Iterable[np.ndarray], count: int
     """Rank (rotation, nose) starts by how far the coarse mean face is from the scan there; yield the best few."""
     face = mean_face().every(12)
     starts = [Fit(r, nose) for r in rotations for nose in _protruding(surface.points, r)]
-    placed = np.stack([face.points @ start.rotation.T + start.translation for start in starts])  # (S, M, 3)
-    distance, _ = surface.tree.query(placed.reshape(-1, 3), distance_upper_bound=20.0)
-    rank = np.minimum(distance, 20.0).reshape(len(starts), -1) @ face.weights
+    turns = np.stack([start.rotation for start in starts])  # (S, 3, 3)
+    placed = np.einsum("sij,mj->smi", turns, face.points) + np.stack([s.translation for s in starts])[:, None]
+    distance, index = surface.tree.query(placed, distance_upper_bound=20.0)  # (S, M)
+    facing = np.einsum("sij,mj->smi", turns, face.normals)
+    found = np.isfinite(distance)
+    agree = (facing * surface.normals[np.where(found, index, 0)]).sum(axis=-1) > 0.3
+    rank = np.where(found & agree, distance, 20.0) @ np.sqrt(face.weights)
     for i in np.argsort(rank, kind="stable")[:count]:
         yield starts[i]
 
 
-def _protruding(points: np.ndarray, rotation: np.ndarray, cell: float = 10.0, count: int = 14) -> np.ndarray:
+def _protruding(points: np.ndarray, rotation: np.ndarray, cell: float = 10.0, count: int = 8) -> np.ndarray:
     """Points that stand out most from the 70 mm around them, when the scan's face looks along ``rotation``'s +z."""
     seen = points @ rotation  # the scan turned back to the camera
     corner = seen[:, :2].min(axis=0)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-
 PROTOTYPES: dict[str, tuple[str, ...]] = {
     "anger": ("AU4", "AU7", "AU24"),
     "disgust": ("AU9", "AU10", "AU17"),

@@ -66,4 +66,6 @@ class TrainConfig(BaseModel):
             place = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{path}: setting {place!r}: {first['msg']}") from error
         except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: expected YAML of `setting: value` lines; {str(error).splitlines()[0]}") from error
+            raise ConfigError(
+                f"{path}: expected YAML of `setting: value` lines; {str(error).splitlines()[0]}"
+            ) from error

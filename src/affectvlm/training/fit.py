@@ -54,7 +54,6 @@ def fit(
     validation_subjects: tuple[str, ...],
     config: TrainConfig,
     folder: Path,
-    classes: tuple[str, ...] | None = None,
 ) -> Fitted:
     """Train a model; an interrupted training goes on from its last whole epoch.
 
@@ -66,22 +65,18 @@ def fit(
     config : TrainConfig
     folder : Path
         Gets ``history.csv`` (a row an epoch) and ``checkpoints/``.
-    classes : tuple of str, optional
-        Those of the whole set unless given.
 
     Returns
     -------
     Fitted
     """
-    classes = classes or prepared.classes
-    labels = np.array([classes.index(name) for name in prepared.index["emotion"]], np.int64)
-    dataset = ViewDataset(prepared, labels)
+    labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]], np.int64)
     train, validation = prepared.rows_of(train_subjects), prepared.rows_of(validation_subjects)
 
     lightning.seed_everything(config.seed, verbose=False)
-    model = AffectVLM.build(config.model, classes, prepared.rig)
+    model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
     task = AffectVLMTask(model, prepared, config)
-    data = ViewData(dataset, train, validation, config.batch_size, config.seed)
+    data = ViewData(ViewDataset(prepared, labels), train, validation, config.batch_size, config.seed)
     checkpoints = ModelCheckpoint(
         folder / "checkpoints", filename="{epoch}", monitor="validation_uar", mode="max", save_last=True
     )
@@ -95,7 +90,7 @@ def fit(
     best = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)
     task.load_state_dict(best["state_dict"])
     model.eval().cpu()
-    model.logit_scale.fill_(calibrated_scale(model, dataset, validation))
+    model.logit_scale.fill_(calibrated_scale(model, prepared, validation, labels[validation]))
     return Fitted(model, int(best["epoch"]) + 1)
 
 
@@ -151,7 +146,7 @@ class History(Callback):
 
 
 @torch.inference_mode()
-def embed(model: AffectVLM, dataset: ViewDataset, rows: np.ndarray, batch_size: int = 128) -> Tensor:
+def embed(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, batch_size: int = 128) -> Tensor:
     """Embed samples of a prepared set.
 
     Returns
@@ -160,20 +155,21 @@ def embed(model: AffectVLM, dataset: ViewDataset, rows: np.ndarray, batch_size: 
         Fused, unit length.
     """
     parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    return torch.cat([model.fusion(model.encode_views(dataset[part].views.to(model.device))) for part in parts])
+    batches = (torch.from_numpy(prepared.channels(part)).to(model.device) for part in parts)
+    return torch.cat([model.fusion(model.encode_views(views)) for views in batches])
 
 
 @torch.inference_mode()
-def calibrated_scale(model: AffectVLM, dataset: ViewDataset, rows: np.ndarray) -> float:
+def calibrated_scale(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, labels: np.ndarray) -> float:
     """Find the scale of the logits that makes validation samples most likely (temperature scaling).
 
     Guo et al. 2017, "On calibration of modern neural networks". It changes no decision, only how sure they sound.
     """
-    cosine = embed(model, dataset, rows) @ model.encode_classes().T  # (n, classes)
-    labels = torch.from_numpy(dataset.labels[rows])
+    cosine = embed(model, prepared, rows) @ model.encode_classes().T  # (n, classes)
+    truth = torch.from_numpy(labels)
 
     def unlikeliness(log_scale: float) -> float:
-        return float(torch.nn.functional.cross_entropy(np.exp(log_scale) * cosine, labels))
+        return float(torch.nn.functional.cross_entropy(np.exp(log_scale) * cosine, truth))
 
     return float(np.exp(minimize_scalar(unlikeliness, bounds=(np.log(0.5), np.log(200)), method="bounded").x))
 

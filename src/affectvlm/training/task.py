@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import lightning
 import numpy as np
@@ -36,9 +36,7 @@ class AffectVLMTask(lightning.LightningModule):
         self.config = config
         self.grammar = Grammar(model.classes)
         self.prepared = prepared
-        margin = LearnableMargin(
-            config.objective.margin, config.objective.margin_low, config.objective.margin_high
-        )
+        margin = LearnableMargin(config.objective.margin, config.objective.margin_low, config.objective.margin_high)
         self.objective = MultiviewLoss(margin, config.objective.mining_temperature)
         self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
 
@@ -69,8 +67,8 @@ class AffectVLMTask(lightning.LightningModule):
         """
         if self.trainer.world_size == 1:
             return embeddings, labels
-        gathered = self.all_gather(embeddings, sync_grads=True)  # (world, B, V + 2, D)
-        return gathered.flatten(0, 1), self.all_gather(labels).flatten(0, 1)
+        gathered = cast(Tensor, self.all_gather(embeddings, sync_grads=True))  # (world, B, V + 2, D)
+        return gathered.flatten(0, 1), cast(Tensor, self.all_gather(labels)).flatten(0, 1)
 
     def on_validation_epoch_start(self) -> None:
         """Encode the class prompts once an epoch."""

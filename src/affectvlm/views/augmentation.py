@@ -24,7 +24,7 @@ class AugmentationConfig(BaseModel):
     """In the picture's plane, up to this either way."""
     scaling: float = Field(0.08, ge=0, lt=1)
     """Larger or smaller by up to this part."""
-    shift: float = Field(0.06, ge=0, lt=1)
+    shift: float = Field(0.03, ge=0, lt=1)
     """Crop: moved by up to this part of the picture along each side."""
     mirror: float = Field(0.5, ge=0, le=1)
     """Share of samples that are mirrored as a whole: left and right views swap."""
@@ -117,5 +117,7 @@ def _first_channel(rig: Rig, name: str) -> int | None:
 
 def _background(rig: Rig) -> Tensor:
     """(C, 1, 1): what each channel holds where nothing is seen, as :func:`affectvlm.views.to_channels` lays it out."""
-    values = [{"depth": -1.0, "normals": 0.0, "texture": -1.0}[name] for name in rig.maps for _ in range(CHANNELS[name])]
+    values = [
+        {"depth": -1.0, "normals": 0.0, "texture": -1.0}[name] for name in rig.maps for _ in range(CHANNELS[name])
+    ]
     return torch.tensor(values)[:, None, None]

@@ -75,7 +75,7 @@ def render(scan: FaceScan, rig: Rig) -> Views:
 
 
 def encode(views: Views) -> dict[MapName, np.ndarray]:
-    """Quantise the rig's maps for keeping: what :func:`to_channels` reads.
+    """Quantise the rig's maps for keeping: what :func:`decode` and :func:`to_channels` read.
 
     Returns
     -------
@@ -95,6 +95,25 @@ def encode(views: Views) -> dict[MapName, np.ndarray]:
             assert views.texture is not None
             kept[name] = views.texture
     return kept
+
+
+def decode(kept: Mapping[MapName, np.ndarray], rig: Rig) -> Views:
+    """Bring kept maps of one scan back to units, as exact as they were kept.
+
+    Without a depth map the face is taken to be where any other map shows something.
+    """
+    depth = normals = texture = None
+    if "depth" in kept:
+        steps = kept["depth"].astype(np.float32)
+        depth = np.where(steps > 0, (steps - 32768) * np.float32(DEPTH_STEP_MM), np.float32(np.nan))
+    if "normals" in kept:
+        normals = (kept["normals"].astype(np.float32) - 128) / 127
+    if "texture" in kept:
+        texture = kept["texture"]
+    if depth is None:
+        seen = (normals if normals is not None else texture).any(axis=-1)  # type: ignore[union-attr]
+        depth = np.where(seen, np.float32(0), np.float32(np.nan))
+    return Views(rig, depth, normals, texture)
 
 
 def to_channels(kept: Mapping[MapName, np.ndarray], rig: Rig) -> np.ndarray:

@@ -1,0 +1,294 @@
+"""The command line: ``affectvlm --help``.
+
+Heavy libraries are imported inside the commands, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affectvlm import __version__
+from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines
+from affectvlm.errors import AffectVLMError
+from affectvlm.run_record import RunRecord
+
+if TYPE_CHECKING:
+    from affectvlm.prepared import PreparedSet
+    from affectvlm.training import TrainConfig
+
+EXTRAS = {
+    "lightning": "train",
+    "torchmetrics": "train",
+    "sklearn": "train",
+    "pandas": "train",
+    "pyarrow": "train",
+    "joblib": "train",
+    "matplotlib": "train",
+    "jinja2": "train",
+    "streamlit": "app",
+    "plotly": "app",
+}
+"""Optional library -> the extra that installs it."""
+
+app = typer.Typer(
+    help="Read facial expressions from 3D face scans with a vision-language model.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+class Faces(StrEnum):
+    """Face models that the demo can use."""
+
+    embedded = "embedded"
+    ict_facekit = "ict-facekit"
+
+
+class Style(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class MapOption(StrEnum):
+    """Maps that a view can hold."""
+
+    depth = "depth"
+    normals = "normals"
+    texture = "texture"
+
+
+Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
+Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
+DEFAULT_MODEL = Path("runs/demo/model")
+CORES = os.cpu_count() or 1
+
+
+@app.command(epilog="Example: `affectvlm demo --faces ict-facekit --from ICT-FaceKit --out runs/ict`")
+def demo(
+    faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
+    folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
+    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 60,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
+    epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
+    run: Annotated[Path, typer.Option("--out", help="Folder for everything that is made.")] = Path("runs/demo"),
+    jobs: Jobs = CORES,
+) -> None:
+    """Make faces, train, cross-validate and report: the whole path on synthetic scans."""
+    record = RunRecord(seed)
+    with record.stage("libraries"):
+        from affectvlm.evaluation import study  # noqa: F401
+        from affectvlm.prepared import prepare as prepare_set
+        from affectvlm.synthesis import FaceSource, generate
+        from affectvlm.views import Rig
+
+    cache = run / "cache" if faces is not Faces.embedded else None
+    source = FaceSource(faces.value, folder.resolve() if folder else None, cache.resolve() if cache else None)
+    with record.stage("faces and views"):
+        samples = generate(source, subjects, seed)
+        with progress_bar("faces and views", len(samples)) as done:
+            word = f"synthetic: {faces.value} faces, {subjects} subjects, seed {seed}"
+            prepared = prepare_set(samples, Rig(), run / "prepared", word, jobs, done)
+    _study(prepared, _config(None, epochs, seed), run, folds, jobs, record)
+
+
+@app.command(epilog="Example: `affectvlm prepare scans/ --out prepared/mine`")
+def prepare(
+    folder: Annotated[Path, typer.Argument(help="Scans as `SUBJECT/EMOTION/any-name.obj` (or ply, stl, off, glb).")],
+    to: Annotated[Path, typer.Option("--out", help="Folder for the prepared set.")],
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8)] = 64,
+    maps: Annotated[list[MapOption], typer.Option(help="What a view holds; once for each.")] = [  # noqa: B006
+        MapOption.depth,
+        MapOption.normals,
+    ],
+    jobs: Jobs = CORES,
+) -> None:
+    """Render a folder of labelled scans once, for training and evaluation."""
+    from affectvlm.datasets import FolderDataset
+    from affectvlm.prepared import prepare as prepare_set
+    from affectvlm.views import Rig
+
+    samples = FolderDataset(folder).samples()
+    rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
+    with progress_bar("views", len(samples)) as done:
+        prepared = prepare_set(samples, rig, to, f"folder {folder.name}", jobs, done)
+    out.print(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}", highlight=False)
+    if skipped := len(samples) - len(prepared):
+        out.print(f"{skipped} could not be used; {to / 'skipped.csv'} says why", highlight=False)
+    _next(f"affectvlm evaluate {to} --out runs/mine")
+
+
+@app.command(epilog="Example: `torchrun --nproc-per-node 2 -m affectvlm train prepared/mine --out runs/mine`")
+def train(
+    prepared: Annotated[Path, typer.Argument(help="A prepared set.")],
+    run: Annotated[Path, typer.Option("--out", help="Folder for the model and its history.")],
+    config: Annotated[Path | None, typer.Option(help="YAML with settings; see `config.yaml` of any run.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
+) -> None:
+    """Train one model on a prepared set, on one process or, under torchrun, on many."""
+    from affectvlm.evaluation.folds import hold_out
+    from affectvlm.prepared import PreparedSet
+    from affectvlm.training.fit import HISTORY, fit, leave_process_group
+    from affectvlm.training.run_folder import claim_run
+
+    def work() -> None:
+        known, settings = PreparedSet(prepared), _config(config, epochs, seed)
+        claim_run(run, known, settings)
+        train_subjects, validation_subjects = hold_out(known.subjects, settings.seed)
+        first = os.environ.get("RANK", "0") == "0"
+        if not first:
+            fit(known, train_subjects, validation_subjects, settings, run)
+            return
+        with progress_bar("epochs", settings.epochs, lambda: _lines(run / HISTORY) - 1):
+            fitted = fit(known, train_subjects, validation_subjects, settings, run)
+        fitted.model.save(run / "model")
+        out.print(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}", highlight=False)
+        _next(f"affectvlm predict SCAN --model {run / 'model'}")
+
+    work()
+    leave_process_group()
+
+
+@app.command(epilog="Example: `affectvlm evaluate prepared/mine --folds 10 --out runs/mine`")
+def evaluate(
+    prepared: Annotated[Path, typer.Argument(help="A prepared set.")],
+    run: Annotated[Path, typer.Option("--out", help="Folder for the report, the numbers and the model.")],
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 10,
+    config: Annotated[Path | None, typer.Option(help="YAML with settings; see `config.yaml` of any run.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
+    jobs: Jobs = CORES,
+) -> None:
+    """Cross-validate over subject-disjoint folds and write a report."""
+    from affectvlm.prepared import PreparedSet
+
+    settings = _config(config, epochs, seed)
+    _study(PreparedSet(prepared), settings, run, folds, jobs, RunRecord(settings.seed))
+
+
+@app.command(epilog="Example: `affectvlm predict scans/*.ply --format json`")
+def predict(
+    scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb.")],
+    model: Model = DEFAULT_MODEL,
+    style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
+) -> None:
+    """Read the apparent expression of scans; exits with 1 if one of them cannot be used."""
+    from affectvlm.recognizer import Recognizer
+
+    recognizer = Recognizer.from_pretrained(model)
+    predictions = recognizer.predict(scans)
+    print_predictions(predictions, recognizer.classes, style.value)
+    failed = [p for p in predictions if p.error is not None]
+    for p in failed:
+        _print_error(str(p.error))
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `affectvlm show scan.obj --out views.png`")
+def show(
+    scan: Annotated[Path, typer.Argument(help="A scan: obj, ply, stl, off, glb.")],
+    to: Annotated[Path, typer.Option("--out", help="The picture, PNG.")],
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=2048)] = 256,
+) -> None:
+    """Draw a scan's views, after it was brought upright, as a model would see them."""
+    from affectvlm.files import written_whole
+    from affectvlm.scan import normalize, read_scan
+    from affectvlm.views import Rig, render
+    from affectvlm.views.picture import contact_sheet
+
+    face = normalize(read_scan(scan))
+    rig = Rig(size_px=size, maps=("texture", "depth", "normals") if face.textured else ("depth", "normals"))
+    with written_whole(to) as path:
+        contact_sheet(render(face, rig)).save(path, format="PNG")
+    out.print(f"{to}: the views of {scan}", highlight=False)
+
+
+@app.command("app", epilog="Example: `affectvlm app --model runs/demo/model`")
+def open_app(
+    model: Model = DEFAULT_MODEL,
+    port: Annotated[int, typer.Option(help="Where the page is served, on this machine only.")] = 8501,
+) -> None:
+    """Open the web page: drop a scan, turn it, see the views and the answer."""
+    from affectvlm.app.launch import launch
+
+    launch(model, port)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def _study(prepared: PreparedSet, config: TrainConfig, run: Path, folds: int, jobs: int, record: RunRecord) -> None:
+    """Cross-validate with a progress bar, then say what came out, what it took and what to try next."""
+    from affectvlm.evaluation.cross_validation import epochs_done, epochs_in_all
+    from affectvlm.evaluation.study import run_study
+
+    jobs = min(jobs, folds + 1)
+    total = epochs_in_all(config, folds)
+    with progress_bar(f"{folds} folds and the model", total, lambda: epochs_done(run)):
+        metrics = run_study(prepared, config, run, folds, jobs, record)
+    print_metrics(metrics)
+    shares = ", ".join(f"{name} {100 * s / record.total_s:.0f} %" for name, s in record.stages_s.items())
+    out.print(f"{record.total_s:.0f} s ({shares}), at most {record.peak_memory_mib / 1024:.1f} GiB", highlight=False)
+    out.print(f"Report: {run / 'report.html'}", highlight=False, soft_wrap=True)
+    _next(f"affectvlm predict SCAN --model {run / 'model'}", f"affectvlm app --model {run / 'model'}")
+
+
+def _config(file: Path | None, epochs: int | None, seed: int | None) -> TrainConfig:
+    """Resolve the settings: the file's, or the defaults; what the command line names goes first."""
+    from affectvlm.training import TrainConfig
+
+    config = TrainConfig.from_yaml(file) if file else TrainConfig()
+    named = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    return config.model_copy(update=named)
+
+
+def _lines(file: Path) -> int:
+    return len(file.read_text().splitlines()) if file.exists() else 1
+
+
+def _next(*commands: str) -> None:
+    out.print("Next:")
+    for command in commands:
+        out.print(f"  {command}", style="bold", highlight=False, soft_wrap=True)
+
+
+def _print_error(text: str) -> None:
+    err.print(f"[red]error:[/] {text}", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is one line and exit status 2."""
+    show_warnings_as_lines()
+    try:
+        app()
+    except AffectVLMError as error:
+        _print_error(str(error))
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        _print_error(f"this command needs the library {error.name}; install it with: pip install 'affectvlm[{extra}]'")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        err.print("interrupted; the same command goes on from here")
+        sys.exit(130)

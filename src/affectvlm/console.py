@@ -1,0 +1,129 @@
+"""What the terminal shows: progress bars, tables, one-line errors."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from affectvlm.recognizer import Prediction
+
+out = Console()
+err = Console(stderr=True)
+
+
+def show_warnings_as_lines() -> None:
+    """Print a warning as one line without its place in the code: it is about the user's data."""
+
+    def print_line(message: Warning | str, *rest: Any) -> None:
+        err.print(f"[yellow]warning:[/] {message}", highlight=False, soft_wrap=True)
+
+    warnings.showwarning = print_line  # type: ignore[assignment]
+
+
+@contextmanager
+def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar with the time that is left.
+
+    Parameters
+    ----------
+    text : str
+    total : int
+    poll : callable, optional
+        Asked twice a second how much is done, for work that runs in other processes.
+
+    Yields
+    ------
+    callable
+        To be told how much is done.
+    """
+    columns = (
+        TextColumn("{task.description:<26}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    finished = threading.Event()
+    with Progress(*columns, console=err) as progress:
+        task = progress.add_task(text, total=total)
+
+        def watch(ask: Callable[[], int]) -> None:
+            while not finished.wait(0.5):
+                progress.update(task, completed=ask())
+
+        watcher = threading.Thread(target=watch, args=(poll,), daemon=True) if poll else None
+        if watcher:
+            watcher.start()
+        try:
+            yield lambda done: progress.update(task, completed=done)
+        finally:
+            finished.set()
+            if watcher:
+                watcher.join()
+        progress.update(task, completed=total)
+
+
+def print_predictions(predictions: Sequence[Prediction], classes: Sequence[str], style: str) -> None:
+    """Print answers as a ``table``, as ``json`` (an array) or as ``csv``."""
+    if style == "json":
+        print(json.dumps([prediction.to_dict() for prediction in predictions], indent=2, ensure_ascii=False))
+    elif style == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["path", "label", *classes, "error"])
+        for p in predictions:
+            numbers = [f"{p.probabilities[name]:.6f}" if p.probabilities else "" for name in classes]
+            writer.writerow([p.path, p.label or "", *numbers, p.error or ""])
+    else:
+        out.print(_prediction_table(predictions, classes))
+
+
+def _prediction_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> Table:
+    table = Table(title="Apparent expression", title_justify="left")
+    table.add_column("scan", overflow="fold")
+    table.add_column("label", style="bold")
+    for name in classes:
+        table.add_column(name, justify="right")
+    for p in predictions:
+        if p.error is not None:
+            table.add_row(p.path, "[red]no answer[/]", *["-"] * len(classes))
+        else:
+            table.add_row(p.path, p.label, *[f"{100 * p.probabilities[name]:.0f} %" for name in classes])
+    return table
+
+
+def print_metrics(metrics: dict[str, Any]) -> None:
+    """Print a study's result: a row a fold, their mean and deviation, and all test subjects pooled."""
+    statistics = {"accuracy": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
+    table = Table(title=f"Subject-independent cross-validation ({metrics['source']})", title_justify="left")
+    for heading in ("fold", "samples", *statistics.values(), "epoch"):
+        table.add_column(heading, justify="right")
+    for fold in metrics["folds"]:
+        numbers = [f"{100 * fold[name]:.1f}" for name in statistics]
+        table.add_row(str(fold["fold"]), str(fold["count"]), *numbers, str(fold["chosen_epoch"]))
+    table.add_section()
+    spread = [
+        f"{100 * metrics['mean'][name]:.1f}" + (f" ± {100 * deviation:.1f}" if deviation is not None else "")
+        for name in statistics
+        for deviation in [metrics["deviation"][name]]
+    ]
+    table.add_row("mean", "", *spread, "")
+    pooled = metrics["pooled"]
+    table.add_row("all", str(pooled["count"]), *[f"{100 * pooled[name]:.1f}" for name in statistics], "", style="bold")
+    out.print(table)
+    low, high = pooled["uar_interval"]
+    out.print(f"UAR {100 * pooled['uar']:.1f} %, 95 % interval over subjects {100 * low:.1f} to {100 * high:.1f} %")
+    if metrics["by_intensity"]:
+        levels = ", ".join(f"{level}: {100 * part['uar']:.1f} %" for level, part in metrics["by_intensity"].items())
+        out.print(f"UAR by intensity  {levels}")

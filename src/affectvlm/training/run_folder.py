@@ -1,0 +1,45 @@
+"""A run's folder: what its settings are, so that only the same run goes on in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from affectvlm.errors import ConfigError
+from affectvlm.files import written_whole
+from affectvlm.prepared import PreparedSet
+from affectvlm.training.config import TrainConfig
+
+
+def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int | None = None) -> None:
+    """Write the resolved settings to ``config.yaml``, or make sure that the folder's are the same.
+
+    Parameters
+    ----------
+    run : Path
+    prepared : PreparedSet
+    config : TrainConfig
+    folds : int, optional
+        Of a cross-validation.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds a run with other settings.
+    """
+    resolved = {
+        "source": prepared.source,
+        "samples": len(prepared),
+        "rig": prepared.rig.model_dump(mode="json"),
+        **({} if folds is None else {"folds": folds}),
+        "training": config.model_dump(mode="json"),
+    }
+    settings = yaml.safe_dump(resolved, sort_keys=False)
+    file = run / "config.yaml"
+    if file.exists() and file.read_text("utf-8") != settings:
+        raise ConfigError(
+            f"{run}: holds a run with other settings (see {file}); choose another folder, or delete this one first"
+        )
+    with written_whole(file) as path:
+        path.write_text(settings, encoding="utf-8")
