@@ -13,42 +13,35 @@ import numpy as np
 
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis.embedded import embedded_face
-from affectvlm.views import Rig, render
+from affectvlm.synthesis.face_model import FaceModel
+from affectvlm.views.rasterizer import rasterize
 
 OUTPUT = Path(__file__).parents[1] / "src/affectvlm/scan/mean_face.npz"
 
 SPACING_MM = 5.0
 """Between neighbouring points, seen from the front."""
 
-
-def mean_face_arrays(neutral: FaceScan) -> dict[str, np.ndarray]:
-    """Sample what a camera in front sees of a neutral face, on a regular grid.
-
-    Parameters
-    ----------
-    neutral : FaceScan
-        In canonical pose: millimetres, nose tip at the origin, facing +z.
+def mean_face_arrays(model: FaceModel) -> dict[str, np.ndarray]:
+    """Sample what a camera in front sees of a model's neutral face, on a regular grid.
 
     Returns
     -------
     dict with ``points`` (M, 3) float32 mm, ``normals`` (M, 3) float32 and ``weights`` (M,) float32
     """
     size = int(180 / SPACING_MM)
-    rig = Rig(yaw_deg={"front": 0.0}, size_px=size, field_mm=size * SPACING_MM, centre_mm=(0.0, 0.0, 0.0))
-    views = render(neutral, rig)
-    assert views.normals is not None
-    middle = (np.arange(size) + 0.5 - size / 2) * SPACING_MM
-    x, y = np.meshgrid(middle, -middle)
-    points = np.stack([x, y, views.depth[0]], axis=-1).reshape(-1, 3)
-    normals = views.normals[0].reshape(-1, 3)
+    view = np.eye(3, dtype=np.float32)[None]
+    field = size * SPACING_MM
+    _, triangle, share = rasterize(model.neutral, model.triangles, view, np.zeros(3, np.float32), size, field)
+    seen = triangle[0] >= 0
+    corners = model.triangles[triangle[0][seen]]  # (M, 3)
+    share = share[0][seen, :, None]  # (M, 3, 1)
+    points = (model.neutral[corners] * share).sum(axis=1)
+    normals = (FaceScan(model.neutral, model.triangles).vertex_normals[corners] * share).sum(axis=1)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     # Steep places at the rim are ears, neck or hair in another head; so is what lies far above the brows.
     kept = (normals[:, 2] > 0.4) & (np.hypot(points[:, 0] / 72, (points[:, 1] - 5) / 80) < 1)
-    points, normals = points[kept], normals[kept]
-    return {
-        "points": points.astype(np.float32),
-        "normals": normals.astype(np.float32),
-        "weights": _stability(points).astype(np.float32),
-    }
+    arrays = {"points": points[kept], "normals": normals[kept], "weights": _stability(points[kept])}
+    return {name: values.astype(np.float32) for name, values in arrays.items()}
 
 
 def _stability(points: np.ndarray) -> np.ndarray:
@@ -65,8 +58,7 @@ def _stability(points: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Write the file."""
-    model = embedded_face()
-    arrays = mean_face_arrays(FaceScan(model.neutral, model.triangles))
+    arrays = mean_face_arrays(embedded_face())
     np.savez(OUTPUT, **arrays)
     print(f"{OUTPUT}: {len(arrays['points'])} points")
 

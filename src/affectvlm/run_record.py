@@ -92,9 +92,17 @@ def _version(package: str) -> str | None:
 
 
 def _git_revision() -> str | None:
-    """The revision of the source tree that the package runs from; None for an installed package."""
-    here = Path(__file__).parent
-    found = subprocess.run(
-        ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True
-    )
-    return found.stdout.strip() if found.returncode == 0 else None
+    """The revision of the source tree that the package runs from; None for an installed package, or without git."""
+
+    def git(*arguments: str) -> str | None:
+        command = ["git", "-C", str(Path(__file__).parent), *arguments]
+        try:
+            found = subprocess.run(command, capture_output=True, text=True)
+        except OSError:  # no git on this machine
+            return None
+        return found.stdout.strip() if found.returncode == 0 else None
+
+    # An environment inside somebody's own repository: that one's revision says nothing of this package.
+    if git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return git("describe", "--always", "--dirty", "--abbrev=12")

@@ -64,6 +64,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "female": ("woman", "female"),
     "male": ("man", "male"),
 }
+AGES = ("young", "middle-aged", "older")
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ class Grammar:
     def sample(self, emotion: str, attributes: Mapping[str, str], rng: np.random.Generator) -> str:
         """Draw one training prompt; attributes that are not known are left out, known ones are used half the time."""
         who = _pick(NEUTRAL_SUBJECTS, rng)
-        if "sex" in attributes and rng.random() < 0.5:
+        if attributes.get("sex") in SUBJECTS and rng.random() < 0.5:
             who = _pick(SUBJECTS[attributes["sex"]], rng)
-        if "age" in attributes and rng.random() < 0.5:
+        if attributes.get("age") in AGES and rng.random() < 0.5:
             who = f"{attributes['age']} {who}"
         n_adjective = len(ADJECTIVE_TEMPLATES)
         which = int(rng.integers(n_adjective + len(NOUN_TEMPLATES)))
@@ -98,7 +99,7 @@ class Grammar:
 
     def corpus(self) -> list[str]:
         """List every prompt that can be drawn, up to the choice of subject words: what a tokenizer is trained on."""
-        ages = ("", "young ", "middle-aged ", "older ")
+        ages = ("", *(f"{age} " for age in AGES))
         people = [age + who for age in ages for who in (*NEUTRAL_SUBJECTS, *SUBJECTS["female"], *SUBJECTS["male"])]
         texts = [text for emotion in self.classes for text in self.ensemble(emotion)]
         return texts + [_fill(t, "happy", who) for t in ADJECTIVE_TEMPLATES for who in people]

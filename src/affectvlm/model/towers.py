@@ -53,7 +53,8 @@ class Towers(nn.Module):
     ) -> None:
         super().__init__()
         self.centred = centred
-        self.vision_model = vision_model
+        # Convolutions on a CPU are about a quarter faster with the channels innermost.
+        self.vision_model = vision_model.to(memory_format=torch.channels_last)
         self.text_model = text_model
         self.visual_centre = nn.BatchNorm1d(vision_width) if centred else nn.Identity()
         self.text_centre = nn.BatchNorm1d(text_width) if centred else nn.Identity()
@@ -91,6 +92,7 @@ class Towers(nn.Module):
 
     def encode_images(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, D), unit length."""
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
         pooled = self.vision_model(pixel_values=pixels).pooler_output.flatten(1)  # (N, width[, 1, 1]) -> (N, width)
         return nn.functional.normalize(self.visual_projection(self.visual_centre(pooled)), dim=-1)
 

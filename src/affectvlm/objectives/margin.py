@@ -21,7 +21,7 @@ class LearnableMargin(nn.Module):
         Cosine similarity; ``low < initial < high``.
     """
 
-    def __init__(self, initial: float = 0.3, low: float = 0.1, high: float = 0.6) -> None:
+    def __init__(self, initial: float, low: float, high: float) -> None:
         super().__init__()
         if not low < initial < high:
             raise ValueError(f"expected low < initial < high, found {low}, {initial}, {high}")

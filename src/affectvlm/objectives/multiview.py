@@ -9,9 +9,9 @@ Behzad and Zhao 2025 (arXiv 2504.19739)::
 
 Our reading, where the paper is silent: Θ is the cosine; the embeddings are every view, every fused face and every
 prompt of the batch, so text is one more view; sums are means over the pairs, so the loss does not grow with the batch;
-a triplet's positive and negative are the hardest of the batch, softly: each is the mean over all candidates, weighted
-by a softmax of how hard they are. The single hardest positive is an outlier more often than not; pulled by it alone,
-all embeddings fall into one point, where the loss stays at exactly 1.
+a triplet's positive and negative are the hardest of the batch, softly: a smooth maximum of all candidates stands for the
+hardest one. The single hardest positive is an outlier more often than not; pulled by it alone, all embeddings fall into
+one point, where the loss stays at exactly 1.
 """
 
 from __future__ import annotations
@@ -75,19 +75,19 @@ class MultiviewLoss(nn.Module):
     def _triplet(self, cosine: Tensor, positive: Tensor, negative: Tensor, margin: Tensor) -> Tensor:
         """Mean over the anchors that have both; between unit vectors |a - b|² is 2 - 2 cos(a, b)."""
         anchors = positive.any(dim=1) & negative.any(dim=1)
-        hard_positive = -_softly_hardest(-cosine, positive, self.mining_temperature)  # (N,)
-        hard_negative = _softly_hardest(cosine, negative, self.mining_temperature)  # (N,)
+        hard_positive = -_smooth_max(-cosine, positive, self.mining_temperature)  # (N,)
+        hard_negative = _smooth_max(cosine, negative, self.mining_temperature)  # (N,)
         gap = 2 * (hard_negative - hard_positive)
         return ((gap + margin).relu() * anchors).sum() / anchors.sum().clamp(min=1)
 
 
-def _softly_hardest(hardness: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """(N, N) -> (N,): each row's mean where ``mask``, weighted by a softmax of the hardness; 0 where there is none.
+def _smooth_max(values: Tensor, mask: Tensor, temperature: float) -> Tensor:
+    """(N, N) -> (N,): each row's log-mean-exp where ``mask``; finite, and to be left out, where there is nothing.
 
-    The weights choose and are not themselves learned through, as with a hard choice.
+    Its gradient is the softmax of the values: every candidate pulls by how hard it is.
     """
-    logits = (hardness.detach() / temperature).masked_fill(~mask, torch.finfo(hardness.dtype).min)
-    return (hardness * logits.softmax(dim=1) * mask).sum(dim=1)
+    logits = (values / temperature).masked_fill(~mask, -1e30)
+    return temperature * (logits.logsumexp(dim=1) - mask.sum(dim=1).clamp(min=1).to(values.dtype).log())
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:

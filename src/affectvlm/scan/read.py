@@ -142,7 +142,8 @@ def _load_parts(path: Path, folder: _OwnFolder) -> tuple[list[_Part], int]:
         _check_gltf(path)
     with path.open("rb") as file:
         # process=False: cleaning would silently drop the vertices that are not numbers.
-        scene: Any = trimesh.load_scene(file, file_type=kind, resolver=folder, process=False)
+        resolver: Any = folder
+        scene: Any = trimesh.load_scene(file, file_type=kind, resolver=resolver, process=False)
     parts = []
     points = triangles = 0
     for node in scene.graph.nodes_geometry:
@@ -192,7 +193,7 @@ def _picture(visual: Any) -> np.ndarray | None:
     """(H, W, 3) uint8 picture of a trimesh visual; None when there is none or it is damaged."""
     material = getattr(visual, "material", None)
     image = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
-    if image is None:
+    if getattr(image, "format", None) is None:  # trimesh makes up a grey picture where the file names none
         return None
     try:
         return np.asarray(image.convert("RGB"))
@@ -205,10 +206,8 @@ def _join(parts: list[_Part], source: str) -> FaceScan:
     first_row = np.cumsum([0, *(len(part.vertices) for part in parts)])
     corners = np.concatenate([part.triangles + row for part, row in zip(parts, first_row, strict=False)])
     vertices, triangles = _merged(np.concatenate([part.vertices for part in parts]).astype(np.float32), corners)
-    pictures = [part.picture for part in parts]
-    if all(part.uv is None for part in parts) or (
-        any(part.uv is None for part in parts) and not any(picture is not None for picture in pictures)
-    ):
+    bare = [part.uv is None for part in parts]
+    if all(bare) or (any(bare) and all(part.picture is None for part in parts)):
         return FaceScan(vertices, triangles, source=source)
     uv, texture = _side_by_side(parts)
     uv, uv_triangles = _merged(uv.astype(np.float32), corners)

@@ -1,8 +1,8 @@
 """Finding a face in a scan: a small mean face is laid on it, from as many starting poses as it takes.
 
 Each fit is an iterated closest point with point-to-plane steps (Chen and Medioni, 1992), trimmed by distance and by
-direction. The mean face may grow or shrink to the person's size while it is fitted, which makes pose and nose tip
-more exact; the scan is never scaled by it.
+direction. The mean face takes on the person's size while it is fitted, which makes pose and nose tip more exact; the
+scan itself is only ever moved.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ COARSE_REACH_MM = (25.0, 20.0, 15.0, 15.0)
 FINE_REACH_MM = 10.0
 """The same once the face is nearly in place."""
 
-STIFFNESS = 100.0
+SIZE_STIFFNESS = 100.0
 """How hard (mm2) the mean face's own size is held: without, it shrinks until it fits anywhere."""
 
 FINE_STEPS = 8
 """At most this many steps with all the points."""
 
-GOOD_MISFIT = 0.3
-"""A fit below this is taken without looking further."""
+SURE_MISFIT = 0.36
+"""A fit below this is taken without looking further: nothing but a face comes so near."""
+
+GOOD_MISFIT = 0.45
+"""A face unlike the mean; taken when no upright pose gives a better fit (a cheek or an ear can come to 0.4)."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +76,14 @@ class MeanFace:
         """Return each ``step``-th point."""
         return MeanFace(self.points[::step], self.normals[::step], self.weights[::step])
 
+    def placed(self, fit: Fit) -> np.ndarray:
+        """(M, 3) float, mm: the points as they lie in the scan."""
+        return fit.scale * self.points @ fit.rotation.T + fit.translation
+
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the mean face lies: its point m is at ``scale * rotation @ m + translation`` in the scan.
+    """Where the mean face lies: its point m is at ``scale * rotation @ m + translation``.
 
     Parameters
     ----------
@@ -105,15 +112,17 @@ def find_face(surface: Surface) -> Fit:
     """Lay the mean face on a scan.
 
     Starts are tried in rounds, the likely ones first: upright and frontal; turned by up to 50 degrees; with other
-    axes than ours up and forward. The first round that gives a good fit ends the search.
+    axes than ours up and forward. A sure fit ends the search at once.
     """
     best = Fit(np.eye(3), np.zeros(3))
     for rotations, starts, tries in ((_FRONTAL, 3, 2), (_TURNED, 16, 4), (_OTHER_AXES, 24, 4)):
         roughly = [_roughly(start, surface) for start in _likely_starts(surface, rotations, starts)]
         for fit in sorted(roughly, key=lambda fit: fit.misfit)[:tries]:
             best = min(best, _finely(fit, surface), key=lambda fit: fit.misfit)
-            if best.misfit < GOOD_MISFIT:
+            if best.misfit < SURE_MISFIT:
                 return best
+        if rotations is _TURNED and best.misfit < GOOD_MISFIT:
+            return best
     return best
 
 
@@ -137,20 +146,21 @@ def _finely(fit: Fit, surface: Surface) -> Fit:
 
 def _step(fit: Fit, face: MeanFace, surface: Surface, reach: float) -> tuple[Fit, float]:
     """Take one Gauss-Newton step of turn, shift and growth; also return the turn in radians."""
-    placed = fit.scale * face.points @ fit.rotation.T + fit.translation  # (M, 3)
-    normals, gap, weights = _partners(placed, fit, face, surface, reach)
+    placed = face.placed(fit)  # (M, 3)
+    normals, gap, agreement = _partners(placed, fit, face, surface, reach)
+    weights = face.weights * (agreement > 0.5) / (1 + (gap / 3) ** 2)
     total = weights.sum()
     if total < 0.1 * face.weights.sum():
         return fit, 0.0
     centre = weights @ placed / total
     arm = placed - centre
     # How the distance to the partner's plane changes with a turn (3), a shift (3) and growth (1).
-    jacobian = np.column_stack([np.cross(arm, normals), normals, (arm * normals).sum(axis=1)])  # (M, 7)
+    jacobian = np.column_stack([np.cross(arm, normals), normals, np.einsum("mx,mx->m", arm, normals)])  # (M, 7)
     weighted = jacobian * weights[:, None]
-    damping = np.diag([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-3, STIFFNESS]) * total
-    pull = weighted.T @ gap
-    pull[6] -= STIFFNESS * total * (fit.scale - 1)
-    change = np.linalg.solve(weighted.T @ jacobian + damping, pull)
+    # Turn and shift are only damped; size is drawn back to the mean's.
+    stiffness = np.array([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-3, SIZE_STIFFNESS]) * total
+    drawn = np.array([0, 0, 0, 0, 0, 0, fit.scale - 1])
+    change = np.linalg.solve(weighted.T @ jacobian + np.diag(stiffness), weighted.T @ gap - stiffness * drawn)
     turn = Rotation.from_rotvec(change[:3]).as_matrix()
     growth = np.clip(fit.scale + change[6], 0.75, 1.3) / fit.scale
     nose = centre + change[3:6] + growth * turn @ (fit.translation - centre)
@@ -168,25 +178,26 @@ def _partners(
         The partner's.
     gap : (M,) float, mm
         Distance to the partner's plane, along its normal.
-    weights : (M,) float
-        Zero where the partner is out of reach or faces another way.
+    agreement : (M,) float
+        Cosine of the angle between the two normals; -1 where no partner is in reach.
     """
     distance, index = surface.tree.query(placed, distance_upper_bound=reach)
     found = np.isfinite(distance)
     index = np.where(found, index, 0)
     normals = surface.normals[index]
-    gap = ((surface.points[index] - placed) * normals).sum(axis=1)
-    agree = ((face.normals @ fit.rotation.T) * normals).sum(axis=1) > 0.5
-    weights = face.weights * (found & agree) / (1 + (gap / 3) ** 2)
-    return normals, gap, weights
+    gap = np.einsum("mx,mx->m", surface.points[index] - placed, normals)
+    agreement = np.einsum("mx,mx->m", face.normals @ fit.rotation.T, normals)
+    return normals, gap, np.where(found, agreement, -1.0)
 
 
 def _judged(fit: Fit, face: MeanFace, surface: Surface) -> Fit:
-    """Set the misfit: mean over the mean face of its distance from the scan: 1 at 10 mm or more, or where directions disagree."""
-    placed = fit.scale * face.points @ fit.rotation.T + fit.translation
-    _, gap, weights = _partners(placed, fit, face, surface, 10.0)
-    distance = np.where(weights > 0, np.minimum(np.abs(gap) / 10, 1), 1)
-    return replace(fit, misfit=float(distance @ face.weights / face.weights.sum()))
+    """Set the misfit: the mean, over the face, of the distance in units of 10 mm and the difference in direction.
+
+    Each point counts at most 1. Direction is what tells a face from a cheek, an ear or a smooth ball.
+    """
+    _, gap, agreement = _partners(face.placed(fit), fit, face, surface, 10.0)
+    differs = np.where(agreement > 0.5, np.minimum(np.abs(gap) / 10 + 2 * (1 - agreement), 1), 1)
+    return replace(fit, misfit=float(differs @ face.weights / face.weights.sum()))
 
 
 def _likely_starts(surface: Surface, rotations: Iterable[np.ndarray], count: int) -> Iterator[Fit]:

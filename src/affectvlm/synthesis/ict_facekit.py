@@ -152,27 +152,38 @@ def _read_vertices(path: Path) -> np.ndarray:
     text = path.read_bytes()
     start = text.find(b"\nv ")
     end = text.find(b"\nvt ", start)
-    numbers = np.fromstring(text[start:end].replace(b"\nv ", b" ").decode("ascii", "replace"), np.float32, sep=" ")
-    if start < 0 or end < 0 or len(numbers) < 3 * VERTICES:
-        raise DataError(
-            f"{path}: expected at least {VERTICES} vertices, found {len(numbers) // 3}; the file is damaged, "
-            f"get it again from {PROJECT}"
-        )
+    try:
+        numbers = np.fromstring(text[start:end].replace(b"\nv ", b" ").decode("ascii", "replace"), np.float32, sep=" ")
+    except ValueError:
+        numbers = np.empty(0, np.float32)
+    if start < 0 or end < 0 or len(numbers) < 3 * VERTICES or not np.isfinite(numbers).all():
+        raise _damaged(path, f"at least {VERTICES} vertices", f"{int(np.isfinite(numbers).sum()) // 3}")
     return numbers[: 3 * VERTICES].reshape(-1, 3) * np.float32(MM_PER_UNIT)
 
 
 def _read_faces(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Triangles, uv and uv triangles of the leading polygons; quads become two triangles."""
-    triangles, uv_triangles, uv = [], [], []
-    polygons = 0
-    for line in path.read_text("ascii", "replace").splitlines():
-        if line.startswith("vt "):
-            uv.append([float(number) for number in line.split()[1:3]])
-        elif line.startswith("f ") and polygons < POLYGONS:
-            polygons += 1
-            corners = [[int(index) - 1 for index in corner.split("/")[:2]] for corner in line.split()[1:]]
-            for i in range(1, len(corners) - 1):
-                fan = (corners[0], corners[i], corners[i + 1])
-                triangles.append([corner[0] for corner in fan])
-                uv_triangles.append([corner[1] for corner in fan])
-    return np.array(triangles, np.int32), np.array(uv, np.float32), np.array(uv_triangles, np.int32)
+    uv: list[list[float]] = []
+    polygons: list[list[tuple[int, int]]] = []
+    try:
+        for line in path.read_text("ascii", "replace").splitlines():
+            if line.startswith("vt "):
+                u, v = line.split()[1:3]
+                uv.append([float(u), float(v)])
+            elif line.startswith("f ") and len(polygons) < POLYGONS:
+                corners = (corner.split("/")[:2] for corner in line.split()[1:])
+                polygons.append([(int(vertex) - 1, int(texture) - 1) for vertex, texture in corners])
+    except ValueError as error:
+        raise _damaged(path, "polygons of vertex/texture corners", repr(line[:60])) from error
+    if len(polygons) < POLYGONS or min(map(len, polygons)) < 3:
+        raise _damaged(path, f"at least {POLYGONS} polygons", f"{sum(len(polygon) >= 3 for polygon in polygons)}")
+    fans = np.array(
+        [(polygon[0], polygon[i], polygon[i + 1]) for polygon in polygons for i in range(1, len(polygon) - 1)], np.int32
+    )  # (T, 3 corners, vertex and texture)
+    if fans.min() < 0 or fans[..., 0].max() >= VERTICES or fans[..., 1].max() >= len(uv):
+        raise _damaged(path, "polygons of its own vertices and coordinates", "numbers beyond them")
+    return fans[..., 0], np.array(uv, np.float32), fans[..., 1]
+
+
+def _damaged(path: Path, expected: str, found: str) -> DataError:
+    return DataError(f"{path}: expected {expected}, found {found}; the file is damaged, get it again from {PROJECT}")

@@ -20,11 +20,11 @@ class AugmentationConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rotation_deg: float = Field(10.0, ge=0)
+    rotation_deg: float = Field(5.0, ge=0)
     """In the picture's plane, up to this either way."""
-    scaling: float = Field(0.08, ge=0, lt=1)
+    scaling: float = Field(0.05, ge=0, lt=1)
     """Larger or smaller by up to this part."""
-    shift: float = Field(0.03, ge=0, lt=1)
+    shift: float = Field(0.02, ge=0, lt=1)
     """Crop: moved by up to this part of the picture along each side."""
     mirror: float = Field(0.5, ge=0, le=1)
     """Share of samples that are mirrored as a whole: left and right views swap."""
@@ -62,7 +62,9 @@ def _mix(views: Tensor, labels: np.ndarray, rngs: list[np.random.Generator], sha
     giver = np.tile(np.arange(B)[:, None], (1, V))  # (B, V)
     for i, rng in enumerate(rngs):
         same = np.flatnonzero(labels == labels[i])
-        giver[i] = np.where(rng.random(V) < share, rng.choice(same, V), i)
+        # Two draws a view whatever the batch, so that the sample's further draws stay the same.
+        taken, which = rng.random((2, V))
+        giver[i] = np.where(taken < share, same[(which * len(same)).astype(int)], i)
     return views[torch.from_numpy(giver), torch.arange(V)]
 
 

@@ -1,0 +1,67 @@
+"""From a scan to all that the page shows of it, worked out once."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+import numpy as np
+
+from affectvlm.app.display_mesh import DisplayMesh, display_mesh
+from affectvlm.recognizer import Recognizer
+from affectvlm.scan import FaceScan, normalize
+from affectvlm.views import Views, render
+
+_ONE_AT_A_TIME = Lock()
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """What the model makes of one scan.
+
+    Parameters
+    ----------
+    source : str
+        What the scan is called.
+    mesh : DisplayMesh
+        The normalised face, made for the screen.
+    views : Views
+        What the model looks at.
+    probabilities : (classes,) float64, sum 1
+        In the model's order.
+    notes : tuple of str
+        What the reader should know of the scan: a guessed unit, a missing picture.
+    """
+
+    source: str
+    mesh: DisplayMesh
+    views: Views
+    probabilities: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def read_face(recognizer: Recognizer, load: Callable[[], FaceScan]) -> Reading:
+    """Load a scan and read its expression.
+
+    Parameters
+    ----------
+    recognizer : Recognizer
+    load : callable -> FaceScan
+        What it warns of becomes a note.
+
+    Raises
+    ------
+    ScanError
+        The scan cannot be read, or shows no face.
+    """
+    # Python catches warnings for the whole process: two scans at once would get each other's.
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scan = load()
+        face = normalize(scan)
+        views = render(face, recognizer.model.rig)
+    # Libraries warn their programmers in classes of their own; ours are meant for the user.
+    notes = tuple(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning))
+    return Reading(scan.source, display_mesh(face), views, recognizer.predict_proba(views), notes)

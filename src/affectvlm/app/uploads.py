@@ -1,0 +1,93 @@
+"""Dropped files: in a folder of their own for as long as the scan is read, and gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from affectvlm.errors import ScanError
+from affectvlm.scan import FaceScan, read_scan
+from affectvlm.scan.read import MESH_SUFFIXES
+
+COMPANION_SUFFIXES: tuple[str, ...] = (".mtl", ".bin", ".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+"""What may travel beside a mesh: materials, glTF buffers, pictures."""
+
+MAX_NAME_BYTES = 255
+"""The most that the usual file systems take."""
+
+Dropped = tuple[str, bytes]
+"""A file's name, as the browser gives it, and its content."""
+
+
+def read_upload(files: Sequence[Dropped]) -> FaceScan:
+    """Read the one scan among dropped files; its material and picture are found beside it.
+
+    Warns as :func:`affectvlm.scan.read_scan` does. Messages name the file as the user knows it. Not for several
+    threads at once: Python's warnings are caught for the whole process.
+
+    Parameters
+    ----------
+    files : sequence of (name, content)
+
+    Raises
+    ------
+    ScanError
+        There is no scan among them or more than one, or it cannot be read.
+    """
+    contents = _by_safe_name(files)
+    name = _scan_among(list(contents))
+    with TemporaryDirectory(prefix="affectvlm-") as folder:
+        for other, content in contents.items():
+            (Path(folder) / other).write_bytes(content)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                scan = read_scan(Path(folder) / name)
+            except ScanError as error:
+                raise ScanError(_without(folder, str(error))) from error
+    for warning in caught:
+        warnings.warn(_without(folder, str(warning.message)), warning.category, stacklevel=2)
+    return replace(scan, source=name)
+
+
+def safe_name(name: str) -> str:
+    """Reduce a file's name to what can be written into a folder and stays there: no path, not too long."""
+    # A lone surrogate or a control character (the zero byte among them) cannot stand in every file system.
+    base = "".join(c for c in name.replace("\\", "/").rsplit("/", 1)[-1] if c.isprintable() and c != ":")
+    base = base.encode("utf-8", "ignore").decode().lstrip(".") or "unnamed"
+    if len(base.encode()) > MAX_NAME_BYTES:
+        # Any other name would do; a character has up to four bytes.
+        base = Path(base).stem[:40] + Path(base).suffix[-12:]
+    return base
+
+
+def _by_safe_name(files: Sequence[Dropped]) -> dict[str, bytes]:
+    contents: dict[str, bytes] = {}
+    for name, content in files:
+        safe = safe_name(name)
+        if contents.get(safe, content) != content:
+            raise ScanError(f"{safe}: two different files of this name were dropped; drop one scan at a time")
+        contents[safe] = content
+    return contents
+
+
+def _scan_among(names: Sequence[str]) -> str:
+    """Find the one mesh; where there is none, a single file is named all the same, for its error."""
+    meshes = [name for name in names if Path(name).suffix.lower() in MESH_SUFFIXES]
+    if len(meshes) > 1:
+        raise ScanError(f"expected one scan, found {len(meshes)}: {', '.join(meshes)}; drop one at a time")
+    if not meshes:
+        raise ScanError(
+            f"expected a scan that ends in {', '.join(MESH_SUFFIXES)}, found only {', '.join(names)}; "
+            "drop the mesh together with its picture"
+        )
+    return meshes[0]
+
+
+def _without(folder: str, message: str) -> str:
+    """Take the temporary folder out of a message."""
+    return message.replace(f"{folder}{os.sep}", "")

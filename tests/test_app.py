@@ -1,0 +1,409 @@
+"""The page: the same answers as the library, uploads that stay in their place, a face the right way up."""
+
+import base64
+import io
+import json
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.spatial import cKDTree
+
+pytest.importorskip("streamlit", reason="the app's extra is not installed")
+from streamlit import config as streamlit_config
+from streamlit.testing.v1 import AppTest
+
+from affectvlm.app import launch as launching
+from affectvlm.app.bars import BAR_PX, INK, LINE_PX, OTHER, TOP, bars
+from affectvlm.app.display_mesh import DisplayMesh, display_mesh
+from affectvlm.app.launch import PAGE, SETTINGS, command, launch
+from affectvlm.app.mesh_figure import mesh_figure
+from affectvlm.app.reading import read_face
+from affectvlm.app.samples import SampleFace
+from affectvlm.app.uploads import read_upload, safe_name
+from affectvlm.emotions import EMOTIONS
+from affectvlm.errors import ConfigError, ModelError, ScanError
+from affectvlm.model import AffectVLM
+from affectvlm.model.config import ModelConfig
+from affectvlm.recognizer import Recognizer
+from affectvlm.scan import FaceScan, normalize
+from affectvlm.views import Rig
+
+TINY = ModelConfig(
+    image_widths=(8, 8), image_blocks=1, text_width=16, text_layers=1, text_heads=2, embedding_dim=16
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("app") / "model"
+    torch.manual_seed(3)
+    AffectVLM.build(TINY, classes=EMOTIONS, rig=Rig(size_px=16)).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recognizer(model_folder) -> Recognizer:
+    return Recognizer.from_pretrained(model_folder)
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch) -> Path:
+    """The folder in which temporary ones are made, so that a left one is seen."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
+def open_page(model_folder: Path, monkeypatch) -> AppTest:
+    monkeypatch.setattr(sys, "argv", ["page.py", str(model_folder)])
+    return AppTest.from_file(str(PAGE), default_timeout=60).run()
+
+
+def chart(page: AppTest, key: str) -> dict:
+    """The face, or the bars above their ground: a chart's last trace, its numbers unpacked."""
+    (found,) = [element.proto for element in page.get("plotly_chart") if f"-{key}" in element.proto.id]
+    trace = json.loads(found.spec)["data"][-1]
+    packed = {name: value for name, value in trace.items() if isinstance(value, dict) and "bdata" in value}
+    return trace | {n: np.frombuffer(base64.b64decode(v["bdata"]), v["dtype"]) for n, v in packed.items()}
+
+
+def textured_obj(scan: FaceScan, picture: Image.Image) -> list[tuple[str, bytes]]:
+    """A scan as three files, as a scanner's software writes them."""
+    lines = ["mtllib face.obj.mtl", "usemtl skin"]
+    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in scan.vertices]
+    lines += [f"vt {u:.5f} {v:.5f}" for u, v in scan.uv]
+    corners = zip(scan.triangles + 1, scan.uv_triangles + 1, strict=True)
+    lines += ["f " + " ".join(f"{v}/{vt}" for v, vt in zip(*corner, strict=True)) for corner in corners]
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    return [
+        ("face.obj", "\n".join(lines).encode()),
+        ("face.obj.mtl", b"newmtl skin\nmap_Kd skin.png\n"),
+        ("skin.png", png.getvalue()),
+    ]
+
+
+def square(side: float = 2.0) -> FaceScan:
+    """Two triangles in the plane z = 0 under a picture: red left, blue right, green above the middle on the left."""
+    corners = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], np.float32)
+    texture = np.array([[[0, 255, 0], [0, 0, 255]], [[255, 0, 0], [0, 0, 255]]], np.uint8)
+    triangles = np.array([[0, 1, 2], [0, 2, 3]])
+    return FaceScan(corners * side / 2, triangles, (corners[:, :2] + 1) / 2, triangles, texture)
+
+
+# The page
+
+
+def test_a_sample_face_gets_the_library_s_answer(model_folder, recognizer, monkeypatch):
+    page = open_page(model_folder, monkeypatch)
+    assert not page.exception
+    assert not page.error
+    for emotion, person in (("happiness", 1), ("anger", 7)):
+        page.selectbox(key="emotion").set_value(emotion)
+        page.number_input(key="person").set_value(person).run()
+        expected = recognizer.predict_proba(recognizer.views(SampleFace(emotion, 3, person).scan()))
+        shown = chart(page, "answer")
+        np.testing.assert_allclose(shown["x"], expected, rtol=0, atol=1e-7)
+        assert shown["x"].sum() == pytest.approx(1, abs=1e-12)
+        best = int(expected.argmax())
+        assert shown["marker"]["color"] == [TOP if row == best else OTHER for row in range(len(EMOTIONS))]
+        headings = [heading.value for heading in page.subheader]
+        assert f"Apparent expression: {EMOTIONS[best]} ({100 * expected[best]:.0f} %)" in headings
+    assert not page.exception
+
+
+def test_descriptions_become_rows(model_folder, recognizer, monkeypatch):
+    page = open_page(model_folder, monkeypatch)
+    assert len(chart(page, "described")["x"]) == len(EMOTIONS)
+    page.text_area(key="descriptions").set_value("a happy face\n\n  an angry face \na happy face\n").run()
+    views = recognizer.views(SampleFace("happiness", 3, 1).scan())
+    expected = recognizer.describe(views, ["a happy face", "an angry face", "a happy face"])
+    np.testing.assert_allclose(chart(page, "described")["x"], expected, rtol=0, atol=1e-7)
+    page.text_area(key="descriptions").set_value(" \n").run()
+    assert not page.exception
+    assert len(page.get("plotly_chart")) == 2  # the face and the answer
+
+
+def test_the_views_of_each_map_can_be_seen(model_folder, monkeypatch):
+    page = open_page(model_folder, monkeypatch)
+    for name in ("depth", "normals"):
+        page.segmented_control(key="map").set_value(name).run()
+        assert not page.exception
+        captions = [image.captions[0] for image in page.image]
+        assert captions == ["front", "left cheek, +30°", "right cheek, -30°"]
+
+
+def test_an_upload_gets_the_library_s_answer(model_folder, recognizer, monkeypatch, temporary):
+    face = SampleFace("surprise", 4, 2).scan()
+    page = open_page(model_folder, monkeypatch)
+    page.radio(key="source").set_value("Your own scan").run()
+    assert len(page.info) == 1
+    assert not page.get("plotly_chart")
+    files = textured_obj(replace(face, vertices=face.vertices / 1000), Image.new("RGB", (4, 4), "#336699"))
+    page.file_uploader(key="files").set_value([(name, content, "") for name, content in files]).run()
+    assert not page.exception
+    assert not page.error
+    assert "taken to be in metres" in page.info[0].value
+    assert str(temporary) not in page.info[0].value
+    np.testing.assert_allclose(chart(page, "answer")["x"], recognizer.predict_proba(recognizer.views(face)), atol=1e-3)
+    assert set(chart(page, "face")["vertexcolor"]) == {"#336699"}
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_damaged_upload_gets_one_line(model_folder, monkeypatch, temporary):
+    page = open_page(model_folder, monkeypatch)
+    page.radio(key="source").set_value("Your own scan").run()
+    page.file_uploader(key="files").upload("*broken*.obj", b"not a mesh").run()
+    assert not page.exception
+    (error,) = page.error
+    assert error.value.startswith(r"\*broken\*.obj\: expected a mesh with triangles, found none")
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_missing_model_gets_one_line_in_terminal_and_page(tmp_path, monkeypatch):
+    with pytest.raises(ModelError, match=r"expected a trained model, found no config\.json") as raised:
+        launch(tmp_path / "nothing")
+    page = open_page(tmp_path / "nothing", monkeypatch)
+    assert not page.exception
+    assert page.error[0].value.replace("\\", "") == str(raised.value)
+
+
+def test_the_page_says_how_it_is_started(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["page.py"])
+    page = AppTest.from_file(str(PAGE), default_timeout=60).run()
+    assert "affectvlm app" in page.error[0].value
+    assert not page.exception
+
+
+# Uploads
+
+
+@pytest.mark.parametrize(
+    ("given", "safe"),
+    [
+        ("james.obj", "james.obj"),
+        ("../../x.obj", "x.obj"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\scans\\Gesicht ä.obj", "Gesicht ä.obj"),
+        ("C:x.obj", "Cx.obj"),
+        ("..", "unnamed"),
+        ("", "unnamed"),
+        ("a\x00b\n.ply", "ab.ply"),
+        ("\ud800.obj", "obj"),
+        ("e" * 300 + ".obj", "e" * 40 + ".obj"),
+    ],
+)
+def test_names_are_reduced_to_safe_ones(given, safe, tmp_path):
+    assert safe_name(given) == safe
+    (tmp_path / safe).write_bytes(b"")  # can be written, and lies in its folder
+    assert [path.name for path in tmp_path.iterdir()] == [safe]
+
+
+def test_an_upload_never_leaves_its_folder(temporary, tmp_path):
+    face = SampleFace("fear", 2, 1).scan()
+    files = textured_obj(face, Image.new("RGB", (2, 2), "red"))
+    before = sorted(tmp_path.rglob("*"))
+    scan = read_upload([(f"../../{name}", content) for name, content in files])
+    assert scan.source == "face.obj"
+    assert len(scan.triangles) == len(face.triangles)
+    assert scan.texture is not None
+    assert (scan.texture == [255, 0, 0]).all()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_missing_picture_is_named_without_the_folder(temporary):
+    mesh, material, _ = textured_obj(SampleFace("fear", 2, 1).scan(), Image.new("RGB", (2, 2)))
+    with pytest.warns(UserWarning, match=r"^face\.obj: skin\.png is not in the scan's folder"):
+        assert read_upload([material, mesh]).texture is None
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([("a.png", b"x"), ("b.mtl", b"")], r"found only a\.png, b\.mtl"),
+        ([("a.obj", b"x"), ("b.ply", b"y")], r"expected one scan, found 2: a\.obj, b\.ply"),
+        ([("1/a.obj", b"x"), ("2/a.obj", b"y")], r"^a\.obj: two different files"),
+        ([("a.obj", b"")], r"^a\.obj: the file is empty"),
+        ([("a.glb", b"glTF garbage")], r"^a\.glb: expected a GLB mesh"),
+    ],
+)
+def test_what_cannot_be_read_is_said(files, message, temporary):
+    with pytest.raises(ScanError, match=message) as raised:
+        read_upload(files)
+    assert str(temporary) not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert list(temporary.iterdir()) == []
+
+
+def test_notes_are_what_the_user_can_use(recognizer):
+    face = SampleFace("sadness", 3, 4).scan()
+    assert read_face(recognizer, lambda: face).notes == ()
+    (note,) = read_face(recognizer, lambda: replace(face, vertices=face.vertices / 10)).notes
+    assert "centimetres" in note
+
+
+def test_a_sample_is_the_same_each_time():
+    first, again = SampleFace("disgust", 2, 5).scan(), SampleFace("disgust", 2, 5).scan()
+    assert np.array_equal(first.vertices, again.vertices)
+    assert not np.array_equal(first.vertices, SampleFace("disgust", 2, 6).scan().vertices)
+
+
+# The face in 3D
+
+
+def test_a_coarse_mesh_is_divided_for_its_picture():
+    mesh = display_mesh(square(), most=2 * 4**3)
+    assert len(mesh.triangles) == 128
+    assert len(mesh.vertices) == 81  # a grid of 9 x 9: middles are shared
+    a, b, c = mesh.vertices[mesh.triangles].transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a) / 2
+    np.testing.assert_allclose(normals, [[0, 0, 4 / 128]] * 128, atol=1e-7)
+    for place, colour in {(-0.5, -0.5): (255, 0, 0), (0.5, 0.25): (0, 0, 255), (-0.5, 0.75): (0, 255, 0)}.items():
+        (vertex,) = np.flatnonzero((mesh.vertices[:, :2] == place).all(axis=1))
+        assert tuple(mesh.colours[vertex]) == colour
+
+
+@pytest.mark.parametrize("most", [1000, 5000])
+def test_a_dense_mesh_is_thinned(most):
+    face = normalize(SampleFace("happiness", 4, 1).scan())
+    mesh = display_mesh(face, most)
+    assert most / 2 < len(mesh.triangles) <= most
+    assert mesh.triangles.max() < len(mesh.vertices)
+    distance, _ = cKDTree(mesh.vertices).query(face.vertices)
+    assert distance.max() < 2.5 * np.sqrt(60_000 / most)  # about the grid's step on a face of 600 cm²
+    corners = mesh.vertices[mesh.triangles]
+    assert np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])[:, 2].sum() > 0
+
+
+def test_a_mesh_within_the_limit_keeps_its_triangles():
+    face = normalize(SampleFace("happiness", 4, 1).scan())
+    mesh = display_mesh(face)
+    assert np.array_equal(mesh.triangles, face.triangles)
+    assert np.array_equal(mesh.vertices, face.vertices)
+
+
+def test_clay_is_lit_from_above_even_inside_out():
+    plate = np.array([[-1, 0, -1], [1, 0, -1], [1, 1, -2], [-1, 1, -2], [1, -1, -2], [-1, -1, -2]], np.float32)
+    up, down = [[0, 1, 2], [0, 2, 3]], [[1, 0, 5], [1, 5, 4]]
+    roof = FaceScan(plate, np.array(up + down))
+    above, below = display_mesh(roof).colours[2].sum(), display_mesh(roof).colours[5].sum()
+    assert above > below + 60
+    turned = replace(roof, triangles=roof.triangles[:, ::-1])
+    assert np.array_equal(display_mesh(turned).colours, display_mesh(roof).colours)
+
+
+def test_the_figure_faces_the_front_with_y_up():
+    mesh = DisplayMesh(square(50).vertices, square().triangles, np.array([[1, 2, 255]] * 4, np.uint8))
+    figure = mesh_figure(mesh)
+    (surface,), scene = figure.data, figure.layout.scene
+    assert scene.camera.up.to_plotly_json() == {"x": 0, "y": 1, "z": 0}
+    assert (scene.camera.eye.x, scene.camera.eye.y) == (0, 0)
+    assert scene.camera.eye.z > 0
+    spans = {axis.range[1] - axis.range[0] for axis in (scene.xaxis, scene.yaxis, scene.zaxis)}
+    aspect = scene.aspectratio
+    assert spans == {200}
+    assert aspect.x == aspect.y == aspect.z  # one millimetre is as long on each axis
+    assert np.array_equal(np.c_[surface.x, surface.y, surface.z], mesh.vertices)
+    assert np.array_equal(np.c_[surface.i, surface.j, surface.k], mesh.triangles)
+    assert set(surface.vertexcolor) == {"#0102ff"}
+
+
+# The bars
+
+
+def test_bars_keep_order_and_text():
+    figure = bars(["a", "<b>same</b>", "<b>same</b>", "w " * 30], np.array([0.1, 0.2, 0.6, 0.1]), INK["dark"])
+    ground, bar = figure.data
+    top, bottom = figure.layout.yaxis.range[1], figure.layout.yaxis.range[0]
+    assert (top, bottom) == (0, figure.layout.height)  # a unit is a pixel, and the first bar is on top
+    assert (np.diff(bar.y) > 0).all()
+    assert np.array_equal(ground.y, bar.y)
+    assert figure.layout.font.color == INK["dark"]
+    assert bar.marker.color == (OTHER, OTHER, TOP, OTHER)
+    words, numbers = figure.layout.annotations[::2], figure.layout.annotations[1::2]
+    assert [note.text for note in numbers] == ["10 %", "20 %", "60 %", "10 %"]
+    assert words[1].text == "&lt;b&gt;same&lt;/b&gt;"
+    assert words[3].text.count("<br>") == 1
+    # A label of two lines does not reach the bar above it.
+    assert words[3].y - 2 * LINE_PX >= bar.y[2] + BAR_PX / 2
+
+
+# The start
+
+
+def test_the_server_is_private_and_offline(tmp_path):
+    line = command(tmp_path, 8765, browser=False)
+    assert line[:5] == [sys.executable, "-m", "streamlit", "run", str(PAGE)]
+    assert line[-2:] == ["--", str(tmp_path)]
+    flags = dict(zip(line[5:-2:2], line[6:-2:2], strict=True))
+    assert flags["--server.address"] == "127.0.0.1"
+    assert flags["--server.port"] == "8765"
+    assert flags["--browser.gatherUsageStats"] == "false"
+    assert flags["--server.headless"] == "true"
+    assert "--server.headless" not in command(tmp_path, None, browser=True)
+    for name in SETTINGS:
+        streamlit_config.get_option(name)  # raises where Streamlit has no such setting
+
+
+def test_a_taken_port_is_said(model_folder, monkeypatch):
+    def taken(self, address):
+        raise OSError("Address already in use")
+
+    monkeypatch.setattr(launching.socket.socket, "bind", taken)
+    with pytest.raises(ConfigError, match=r"port 8765 \(Address already in use\); choose another with --port"):
+        launch(model_folder, port=8765)
+
+
+def test_a_missing_extra_is_said(model_folder, monkeypatch):
+    monkeypatch.setattr(launching.importlib.util, "find_spec", lambda name: None if name == "plotly" else object())
+    with pytest.raises(ConfigError, match=r"needs plotly; install with `pip install 'affectvlm\[app\]'`"):
+        launch(model_folder)
+
+
+class Server:
+    """Stands for the server's process."""
+
+    def __init__(self, line: list[str], stubborn: bool = False) -> None:
+        self.line, self.stubborn = line, stubborn
+        self.status: int | None = None
+        self.calls: list[str] = []
+
+    def wait(self, timeout: float | None = None) -> int:
+        if timeout is None and self.status is None:
+            raise KeyboardInterrupt
+        if self.status is None:
+            raise subprocess.TimeoutExpired(self.line, timeout or 0)
+        return self.status
+
+    def poll(self) -> int | None:
+        return self.status
+
+    def terminate(self) -> None:
+        self.calls.append("terminate")
+        self.status = None if self.stubborn else -15
+
+    def kill(self) -> None:
+        self.calls.append("kill")
+        self.status = -9
+
+
+@pytest.mark.parametrize(("stubborn", "calls"), [(False, ["terminate"]), (True, ["terminate", "kill"])])
+def test_ctrl_c_ends_the_server(model_folder, monkeypatch, stubborn, calls):
+    started = []
+
+    def start(line):
+        started.append(Server(line, stubborn))
+        return started[0]
+
+    monkeypatch.setattr(launching.subprocess, "Popen", start)
+    assert launch(model_folder) == 0
+    assert started[0].calls == calls
+    assert started[0].line == command(model_folder, None, browser=True)

@@ -1,0 +1,154 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from affectvlm.objectives import LearnableMargin, MultiviewLoss
+
+
+def _at_degrees(*angles, dtype=torch.float64):
+    radians = torch.deg2rad(torch.tensor(angles, dtype=dtype))
+    return torch.stack([radians.cos(), radians.sin()], dim=1)
+
+
+def _loss(margin=0.2, temperature=1e-3):
+    return MultiviewLoss(LearnableMargin(margin, 0.05, 0.6), temperature).double()
+
+
+def _random(count, classes, seed=0, dimensions=8):
+    generator = torch.Generator().manual_seed(seed)
+    embeddings = torch.randn(count, dimensions, generator=generator, dtype=torch.float64)
+    labels = torch.randint(classes, (count,), generator=generator)
+    return torch.nn.functional.normalize(embeddings, dim=1), labels
+
+
+def test_both_terms_equal_the_values_worked_out_by_hand():
+    # Emotion 0 at 0 and 60 degrees, emotion 1 at 90 and 180; a hard choice of triplets.
+    terms = _loss()(_at_degrees(0, 60, 90, 180), torch.tensor([0, 0, 1, 1]))
+    cos30 = math.sqrt(3) / 2
+    # Same emotion: cosines 1/2 and 0. Other emotions: 0, -1, cos 30 and -1/2, of which only cos 30 exceeds the margin.
+    contrastive = ((1 - 0.5) + (1 - 0)) / 2 + (cos30 - 0.2) / 4
+    # |a-p|² - |a-n|² + α = 2 (cos(a,n) - cos(a,p)) + α at 0, 60, 90 and 180 degrees.
+    triplet = (0 + (2 * (cos30 - 0.5) + 0.2) + (2 * (cos30 - 0) + 0.2) + 0) / 4
+    # The smooth maximum over two candidates is below the hardest by at most temperature x log 2.
+    assert terms.contrastive.item() == pytest.approx(contrastive, abs=1e-9)
+    assert terms.triplet.item() == pytest.approx(triplet, abs=2 * 2 * 1e-3 * math.log(2))
+    assert terms.loss.item() == pytest.approx(terms.contrastive.item() + terms.triplet.item(), abs=1e-12)
+
+
+def test_the_triplet_term_goes_from_the_hardest_to_the_mean_with_the_temperature():
+    embeddings, labels = _random(24, 3)
+    cosine = embeddings @ embeddings.T
+    same = labels[:, None] == labels[None]
+    positive = same & ~torch.eye(24, dtype=torch.bool)
+    hardest = 2 * (cosine.masked_fill(same, -9).amax(1) - cosine.masked_fill(~positive, 9).amin(1))
+    mean = 2 * ((cosine * ~same).sum(1) / (~same).sum(1) - (cosine * positive).sum(1) / positive.sum(1))
+    for temperature, gap in ((1e-5, hardest), (1e5, mean)):
+        expected = (gap + 0.2).relu().mean()
+        assert _loss(temperature=temperature)(embeddings, labels).triplet.item() == pytest.approx(expected.item(), 1e-3)
+
+
+def test_separated_emotions_cost_nothing_and_one_point_costs_exactly_one():
+    apart = torch.eye(3, dtype=torch.float64).repeat_interleave(2, dim=0)
+    labels = torch.tensor([0, 0, 1, 1, 2, 2])
+    assert _loss()(apart, labels).loss.item() == 0
+    # All in one point: (1 - α) for every negative pair and α for every triplet.
+    together = torch.ones(6, 4, dtype=torch.float64) / 2
+    assert _loss()(together, labels).loss.item() == pytest.approx(1, abs=1e-9)
+
+
+def test_the_order_of_the_batch_does_not_matter():
+    embeddings, labels = _random(20, 4)
+    order = torch.randperm(20, generator=torch.Generator().manual_seed(1))
+    one, other = _loss(temperature=0.1)(embeddings, labels), _loss(temperature=0.1)(embeddings[order], labels[order])
+    torch.testing.assert_close(torch.stack(one), torch.stack(other))
+
+
+def test_repeating_the_batch_keeps_the_contrastive_negatives_a_mean():
+    # Means over pairs: the share of active negative pairs, not their number, sets the size.
+    embeddings, labels = _random(12, 3)
+    margin = 0.2
+    negative = (labels[:, None] != labels[None]).double()
+    for copies in (1, 3):
+        E, L = embeddings.repeat(copies, 1), labels.repeat(copies)
+        cosine, other = E @ E.T, (L[:, None] != L[None]).double()
+        pushed = ((cosine - margin).relu() * other).sum() / other.sum()
+        first = ((embeddings @ embeddings.T - margin).relu() * negative).sum() / negative.sum()
+        assert pushed.item() == pytest.approx(first.item())
+        same = (L[:, None] == L[None]) & ~torch.eye(len(L), dtype=torch.bool)
+        pulled = ((1 - cosine) * same).sum() / same.sum()
+        assert _loss()(E, L).contrastive.item() == pytest.approx((pulled + pushed).item())
+
+
+def test_gradients_agree_with_finite_differences():
+    embeddings, labels = _random(9, 3, dimensions=4)
+    loss = _loss(temperature=0.1)
+
+    def value(free):
+        return loss(torch.nn.functional.normalize(free, dim=1), labels).loss
+
+    assert torch.autograd.gradcheck(value, embeddings.clone().requires_grad_(), atol=1e-6)
+
+
+def test_the_margins_gradient_is_active_triplets_minus_active_negatives():
+    loss = _loss()
+    embeddings, labels = _at_degrees(0, 60, 90, 180), torch.tensor([0, 0, 1, 1])
+    alpha = loss.margin()
+    loss(embeddings, labels).loss.backward()
+    # One of four negative pairs is active and two of four triplets are.
+    slope = (alpha - 0.05) * (0.6 - alpha) / 0.55  # of the sigmoid into the range
+    assert loss.margin.logit.grad.item() == pytest.approx(((2 / 4 - 1 / 4) * slope).item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 0, 0, 0], [0, 1, 2, 3], [0]], ids=["a single emotion", "no pair of one emotion", "a batch of one"]
+)
+def test_missing_pairs_give_finite_values_and_gradients(labels):
+    embeddings = _random(len(labels), 2)[0].requires_grad_()
+    terms = _loss(temperature=0.1)(embeddings, torch.tensor(labels))
+    terms.loss.backward()
+    assert torch.isfinite(torch.stack(terms)).all()
+    assert torch.isfinite(embeddings.grad).all()
+    if len(set(labels)) == 1 or len(labels) == len(set(labels)):
+        assert terms.triplet.item() == 0
+
+
+def test_identical_embeddings_have_finite_gradients():
+    embeddings = torch.ones(6, 4, dtype=torch.float64).requires_grad_()
+    normal = torch.nn.functional.normalize(embeddings, dim=1)
+    _loss(temperature=0.1)(normal, torch.tensor([0, 0, 1, 1, 2, 2])).loss.backward()
+    assert torch.isfinite(embeddings.grad).all()
+
+
+def test_the_margin_starts_where_it_is_told_and_cannot_leave_its_range():
+    margin = LearnableMargin(0.2, 0.05, 0.6)
+    assert margin().item() == pytest.approx(0.2, abs=1e-6)
+    for push in (-1.0, 1.0):
+        optimizer = torch.optim.SGD(margin.parameters(), lr=1e3)
+        for _ in range(50):
+            optimizer.zero_grad()
+            (push * margin()).backward()
+            optimizer.step()
+            assert 0.05 <= margin().item() <= 0.6 + 1e-6
+    with pytest.raises(ValueError, match="low < initial < high"):
+        LearnableMargin(0.7, 0.05, 0.6)
+
+
+def test_descending_the_loss_gathers_each_emotion_and_parts_them():
+    # Thirty points of three emotions, scattered; the whole purpose in small.
+    rng = np.random.default_rng(0)
+    free = torch.tensor(rng.normal(size=(30, 6)), requires_grad=True)
+    labels = torch.arange(30) % 3
+    loss = _loss(temperature=0.1)
+    optimizer = torch.optim.Adam([free, *loss.parameters()], lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        terms = loss(torch.nn.functional.normalize(free, dim=1), labels)
+        terms.loss.backward()
+        optimizer.step()
+    unit = torch.nn.functional.normalize(free.detach(), dim=1)
+    cosine, same = unit @ unit.T, labels[:, None] == labels[None]
+    assert terms.loss.item() < 1e-2
+    assert cosine[same].min() > 0.95
+    assert cosine[~same].max() < loss.margin().item() + 0.05

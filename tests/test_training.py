@@ -1,0 +1,177 @@
+"""Training on a tiny prepared set; on two processes it is what it is on one."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from affectvlm.errors import ConfigError
+from affectvlm.model import ModelConfig
+from affectvlm.prepared import PreparedSet
+from affectvlm.training import TrainConfig
+from affectvlm.training.data import EachOnce, ShuffledBatches
+from affectvlm.training.fit import HISTORY, calibrated_scale, fit
+from affectvlm.training.run_folder import claim_run
+
+TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
+CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
+TRAIN, VALIDATION = ("S001", "S002", "S003", "S004"), ("S005",)
+
+
+def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed():
+    rows = np.arange(10, 50)
+    sampler = ShuffledBatches(rows, 8, seed=3)
+    first = np.concatenate(list(sampler))
+    np.testing.assert_array_equal(np.sort(first), rows)
+    np.testing.assert_array_equal(first, np.concatenate(list(ShuffledBatches(rows, 8, seed=3))))
+    sampler.set_epoch(1)
+    assert not np.array_equal(first, np.concatenate(list(sampler)))
+
+
+def test_the_processes_shares_make_up_the_batches_of_one_process():
+    rows = np.arange(45)
+    whole = list(ShuffledBatches(rows, 8, seed=0))
+    shares = [list(ShuffledBatches(rows, 8, seed=0, rank=rank, world=2)) for rank in (0, 1)]
+    assert len(whole) == len(shares[0]) == 5
+    for batch, one, other in zip(whole, *shares, strict=True):
+        assert len(one) == len(other) == 4
+        np.testing.assert_array_equal(np.sort(np.concatenate([one, other])), np.sort(batch))
+
+
+def test_evaluation_sees_every_sample_exactly_once_on_any_number_of_processes():
+    rows = np.arange(100, 117)
+    for world in (1, 2, 3, 5):
+        seen = [row for rank in range(world) for batch in EachOnce(rows, 4, rank, world) for row in batch]
+        assert sorted(seen) == list(rows)
+
+
+@pytest.fixture(scope="module")
+def fitted(tiny_set, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fit")
+    return folder, fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, folder)
+
+
+def test_training_writes_a_row_an_epoch_and_keeps_the_epoch_that_validation_chose(fitted):
+    folder, result = fitted
+    history = pd.read_csv(folder / HISTORY)
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert result.chosen_epoch == int(history.loc[history["validation_uar"].idxmax(), "epoch"])
+    np.testing.assert_allclose(history["loss"], history["contrastive"] + history["triplet"], rtol=1e-4)
+    assert history["margin"].between(CONFIG.objective.margin_low, CONFIG.objective.margin_high).all()
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted, tiny_set, tmp_path):
+    again = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path / "again").model.state_dict()
+    other_config = CONFIG.model_copy(update={"seed": 1})
+    other = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, other_config, tmp_path / "other").model.state_dict()
+    state = fitted[1].model.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in state.items())
+    assert not torch.equal(state["towers.visual_projection.weight"], other["towers.visual_projection.weight"])
+
+
+def test_an_interrupted_training_goes_on_and_ends_where_the_uninterrupted_one_does(
+    fitted, tiny_set, tmp_path, monkeypatch
+):
+    from affectvlm.training.task import AffectVLMTask
+
+    step = AffectVLMTask.training_step
+
+    def fails_in_the_third_epoch(self, batch, batch_idx):
+        if self.current_epoch == 2:
+            raise RuntimeError("the power went out")
+        return step(self, batch, batch_idx)
+
+    monkeypatch.setattr(AffectVLMTask, "training_step", fails_in_the_third_epoch)
+    with pytest.raises(RuntimeError, match="power"):
+        fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path)
+    assert len(pd.read_csv(tmp_path / HISTORY)) == 2
+    monkeypatch.undo()
+    resumed = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path)
+    whole = pd.read_csv(fitted[0] / HISTORY).drop(columns="seconds")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / HISTORY).drop(columns="seconds"), whole)
+    state = resumed.model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in fitted[1].model.state_dict().items())
+
+
+def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely(fitted, tiny_set):
+    prepared, model = PreparedSet(tiny_set), fitted[1].model
+    rows = prepared.rows_of(VALIDATION)
+    with torch.inference_mode():
+        views = torch.from_numpy(prepared.channels(rows))
+        cosine = model.fusion(model.encode_views(views)) @ model.encode_classes().T
+    # Right three times out of four: neither no trust nor full trust is the best.
+    labels = cosine.argmax(dim=1)
+    labels[::4] = (labels[::4] + 1) % len(prepared.classes)
+    scale = calibrated_scale(model, prepared, rows, labels.numpy())
+
+    def unlikeliness(factor):
+        return torch.nn.functional.cross_entropy(factor * cosine, labels).item()
+
+    assert 0.6 < scale < 190
+    assert unlikeliness(scale) <= min(unlikeliness(f * scale) for f in (0.5, 0.9, 1.1, 2)) + 1e-6
+
+
+def test_settings_come_from_yaml_and_a_wrong_one_is_named_with_its_file(tmp_path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("epochs: 7\nobjective: {margin: 0.3}\n")
+    config = TrainConfig.from_yaml(file)
+    assert (config.epochs, config.objective.margin, config.batch_size) == (7, 0.3, TrainConfig().batch_size)
+    for text, place in (
+        ("epochs: many", "'epochs'"),
+        ("objective: {magrin: 1}", "'objective.magrin'"),
+        ("- a list", "YAML"),
+    ):
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=place) as raised:
+            TrainConfig.from_yaml(file)
+        assert str(file) in str(raised.value)
+    with pytest.raises(ConfigError, match="cannot read"):
+        TrainConfig.from_yaml(tmp_path / "missing.yaml")
+
+
+def test_a_run_folder_takes_only_the_same_settings_again(tiny_set, tmp_path):
+    prepared = PreparedSet(tiny_set)
+    claim_run(tmp_path, prepared, CONFIG)
+    written = (tmp_path / "config.yaml").read_bytes()
+    claim_run(tmp_path, prepared, CONFIG)
+    with pytest.raises(ConfigError, match="other settings"):
+        claim_run(tmp_path, prepared, CONFIG.model_copy(update={"epochs": 4}))
+    assert (tmp_path / "config.yaml").read_bytes() == written
+
+
+def _torchrun(processes, *arguments):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, env=environment, timeout=120)
+
+
+def test_two_processes_compute_the_loss_gradients_and_validation_of_one(tiny_set, tmp_path):
+    script = Path(__file__).parent / "one_step.py"
+    for processes in (1, 2):
+        done = _torchrun(processes, str(script), str(tiny_set), str(tmp_path / f"{processes}.npz"))
+        assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(tmp_path / "1.npz") as one, np.load(tmp_path / "2.npz") as two:
+        assert set(one.files) == set(two.files)
+        assert {"loss", "validation_uar"} < set(one.files)
+        for name in one.files:
+            scale = max(1e-3, float(np.abs(one[name]).max()))
+            np.testing.assert_allclose(two[name] / scale, one[name] / scale, atol=2e-4, err_msg=name)
+
+
+def test_the_train_command_runs_under_torchrun_on_two_processes(tiny_set, tmp_path):
+    settings = tmp_path / "tiny.yaml"
+    settings.write_text(
+        "epochs: 1\nbatch_size: 24\n"
+        "model: {image_widths: [8, 16], text_width: 16, text_layers: 1, text_heads: 2, embedding_dim: 16}\n"
+    )
+    run = tmp_path / "run"
+    done = _torchrun(2, "-m", "affectvlm", "train", str(tiny_set), "--out", str(run), "--config", str(settings))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(pd.read_csv(run / HISTORY)) == 1
+    assert (run / "model" / "config.json").exists()
+    assert done.stdout.count("was chosen") == 1
