@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import warnings
 from dataclasses import replace
 from functools import partial
@@ -20,16 +21,32 @@ SOURCE = "synthetic: a test"
 FULL_RIG = Rig(size_px=16, maps=("texture", "normals", "depth"))
 
 
-@pytest.fixture(autouse=True)
-def small_shards(monkeypatch):
-    monkeypatch.setattr(writer, "SHARD_SAMPLES", 2)
+@pytest.fixture(scope="module", autouse=True)
+def small_shards():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(writer, "SHARD_SAMPLES", 2)
+        yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def samples(embedded_samples) -> list[Sample]:
     """Five of two subjects: two whole shards and a half one; one without intensity and attributes."""
     picked = [embedded_samples[i] for i in (3, 14, 23, 30, 47)]
     return [*picked[:4], replace(picked[4], intensity=None, attributes={})]
+
+
+@pytest.fixture(scope="module")
+def made(samples, tiny_rig, tmp_path_factory) -> Path:
+    """The folder of a whole set, not to be changed."""
+    folder = tmp_path_factory.mktemp("prepared") / "set"
+    prepare(samples, tiny_rig, folder, SOURCE)
+    return folder
+
+
+@pytest.fixture
+def own(made, tmp_path) -> Path:
+    """A copy of the set, to be changed at will."""
+    return shutil.copytree(made, tmp_path / "own")
 
 
 def refuse(reason: str) -> FaceScan:
@@ -73,8 +90,8 @@ def test_views_of_a_row_are_what_was_kept(samples, tmp_path):
             np.testing.assert_array_equal(again[name], kept[name])
 
 
-def test_the_index_says_what_is_known_of_each_sample(samples, tiny_rig, tmp_path):
-    prepared = prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
+def test_the_index_says_what_is_known_of_each_sample(samples, made):
+    prepared = PreparedSet(made)
     index = prepared.index
     assert list(index.columns) == ["key", "subject", "emotion", "intensity", "attributes", "shard", "row"]
     for name in ("key", "subject", "emotion"):
@@ -85,31 +102,27 @@ def test_the_index_says_what_is_known_of_each_sample(samples, tiny_rig, tmp_path
     assert list(zip(index["shard"], index["row"], strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
 
-def test_a_set_knows_its_rig_source_classes_and_subjects(samples, tiny_rig, tmp_path):
-    prepared = prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
+def test_a_set_knows_its_rig_source_classes_and_subjects(made, tiny_rig):
+    prepared = PreparedSet(made)
     assert (len(prepared), prepared.rig, prepared.source) == (5, tiny_rig, SOURCE)
     assert prepared.classes == ("anger", "disgust", "happiness", "surprise")
     assert prepared.subjects == ["S001", "S002"]
     np.testing.assert_array_equal(prepared.rows_of(("S002",)), [3, 4])
     np.testing.assert_array_equal(prepared.rows_of(("S002", "S001")), range(5))
     np.testing.assert_array_equal(prepared.rows_of(("S009",)), [])
-    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["rig_fingerprint"] == tiny_rig.fingerprint
     assert (manifest["samples"], manifest["skipped"]) == (5, 0)
 
 
-def test_nothing_temporary_is_left(samples, tiny_rig, tmp_path):
-    prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
+def test_nothing_temporary_is_left(made):
     shards = [f"shards/0000{n}.{end}" for n in range(3) for end in ("depth.npy", "normals.npy", "parquet")]
-    assert sorted(contents(tmp_path / "set")) == sorted(
-        ["index.parquet", "manifest.json", "plan.json", "skipped.csv", *shards]
-    )
+    assert sorted(contents(made)) == sorted(["index.parquet", "manifest.json", "plan.json", "skipped.csv", *shards])
 
 
-def test_two_processes_write_the_same_bytes_as_one(samples, tiny_rig, tmp_path):
-    for jobs in (1, 2):
-        prepare(samples, tiny_rig, tmp_path / f"jobs{jobs}", SOURCE, jobs)
-    assert contents(tmp_path / "jobs1") == contents(tmp_path / "jobs2")
+def test_two_processes_write_the_same_bytes_as_one(samples, made, tiny_rig, tmp_path):
+    prepare(samples, tiny_rig, tmp_path / "set", SOURCE, jobs=2)
+    assert contents(tmp_path / "set") == contents(made)
 
 
 def test_progress_counts_the_samples_up_to_all_of_them(samples, tiny_rig, tmp_path):
@@ -121,9 +134,8 @@ def test_progress_counts_the_samples_up_to_all_of_them(samples, tiny_rig, tmp_pa
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interrupted_run_is_no_set_and_ends_as_an_uninterrupted_one(samples, tiny_rig, tmp_path, error):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    prepare(samples, tiny_rig, whole, SOURCE)
+def test_an_interrupted_run_is_no_set_and_ends_as_an_uninterrupted_one(samples, made, tiny_rig, tmp_path, error):
+    broken = tmp_path / "set"
     load = partial(fail_first, tmp_path / "marker", error, samples[3])
     interrupted = [*samples[:3], replace(samples[3], load=load), samples[4]]
 
@@ -136,7 +148,7 @@ def test_an_interrupted_run_is_no_set_and_ends_as_an_uninterrupted_one(samples, 
         PreparedSet(broken)
 
     prepare(interrupted, tiny_rig, broken, SOURCE)
-    assert contents(broken) == contents(whole)
+    assert contents(broken) == contents(made)
 
 
 def test_a_finished_shard_is_not_made_again(samples, tiny_rig, tmp_path):
@@ -149,22 +161,20 @@ def test_a_finished_shard_is_not_made_again(samples, tiny_rig, tmp_path):
     assert len(prepare([*unloadable, last], tiny_rig, folder, SOURCE)) == 5
 
 
-def test_a_finished_set_is_opened_without_loading_anything(samples, tiny_rig, tmp_path):
-    prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
-    before = contents(tmp_path / "set")
+def test_a_finished_set_is_opened_without_loading_anything(samples, own, made, tiny_rig):
     unloadable = [replace(s, load=partial(refuse, "loaded again")) for s in samples]
-    assert len(prepare(unloadable, tiny_rig, tmp_path / "set", SOURCE)) == 5
-    assert contents(tmp_path / "set") == before
+    assert len(prepare(unloadable, tiny_rig, own, SOURCE)) == 5
+    assert contents(own) == contents(made)
 
 
-def test_a_scan_that_cannot_be_used_is_named_with_its_reason_and_the_rest_is_used(samples, tiny_rig, tmp_path):
+def test_a_scan_that_cannot_be_used_is_named_with_its_reason_and_the_rest_is_used(samples, made, tiny_rig, tmp_path):
     bad = replace(samples[1], load=partial(refuse, 'scan.obj: no "face", only hair'))
     prepared = prepare([samples[0], bad, *samples[2:]], tiny_rig, tmp_path / "set", SOURCE)
     assert prepared.index["key"].tolist() == [s.key for s in samples if s.key != bad.key]
     skipped = pd.read_csv(tmp_path / "set" / "skipped.csv")
     assert skipped.to_dict("records") == [{"key": bad.key, "skipped": 'scan.obj: no "face", only hair'}]
-    without = prepare([samples[0], *samples[2:]], tiny_rig, tmp_path / "without", SOURCE)
-    np.testing.assert_array_equal(prepared.channels(np.arange(4)), without.channels(np.arange(4)))
+    whole = PreparedSet(made)
+    np.testing.assert_array_equal(prepared.channels(np.arange(4)), whole.channels(np.array([0, 2, 3, 4])))
 
 
 def test_a_shard_without_any_usable_scan_does_no_harm(samples, tiny_rig, tmp_path):
@@ -190,22 +200,20 @@ def test_no_samples_at_all_are_refused(tiny_rig, tmp_path):
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("other", ["fewer samples", "other keys", "another order", "another rig", "another source"])
-def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, tiny_rig, tmp_path, other, finished):
-    folder = tmp_path / "set"
-    prepare(samples, tiny_rig, folder, SOURCE)
+def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny_rig, other, finished):
     if not finished:
-        (folder / "manifest.json").unlink()
-    before = contents(folder)
+        (own / "manifest.json").unlink()
+    before = contents(own)
     arguments = {
-        "fewer samples": (samples[:4], tiny_rig, folder, SOURCE),
-        "other keys": ([*samples[:4], replace(samples[4], key="other")], tiny_rig, folder, SOURCE),
-        "another order": (samples[::-1], tiny_rig, folder, SOURCE),
-        "another rig": (samples, Rig(size_px=16, pitch_deg=5), folder, SOURCE),
-        "another source": (samples, tiny_rig, folder, "synthetic: another test"),
+        "fewer samples": (samples[:4], tiny_rig, own, SOURCE),
+        "other keys": ([*samples[:4], replace(samples[4], key="other")], tiny_rig, own, SOURCE),
+        "another order": (samples[::-1], tiny_rig, own, SOURCE),
+        "another rig": (samples, Rig(size_px=16, pitch_deg=5), own, SOURCE),
+        "another source": (samples, tiny_rig, own, "synthetic: another test"),
     }[other]
     with pytest.raises(DataError, match=r"holds a prepared set of other scans or of another rig \(see .*plan\.json\)"):
         prepare(*arguments)
-    assert contents(folder) == before
+    assert contents(own) == before
 
 
 def test_a_folder_with_other_things_in_it_is_refused_and_left_as_it_is(samples, tiny_rig, tmp_path):
@@ -231,16 +239,15 @@ def test_a_folder_without_a_set_says_how_to_make_one(tmp_path, folder):
         PreparedSet(tmp_path / folder)
 
 
-def test_a_set_of_another_format_is_refused(samples, tiny_rig, tmp_path):
-    prepare(samples[:1], tiny_rig, tmp_path / "set", SOURCE)
-    file = tmp_path / "set" / "manifest.json"
+def test_a_set_of_another_format_is_refused(own):
+    file = own / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
     with pytest.raises(DataError, match=r"expected format 1, found 99; prepare the set again"):
-        PreparedSet(tmp_path / "set")
+        PreparedSet(own)
 
 
-def test_a_set_that_travels_to_another_process_opens_its_own_maps(samples, tiny_rig, tmp_path):
-    prepared = prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
+def test_a_set_that_travels_to_another_process_opens_its_own_maps(made):
+    prepared = PreparedSet(made)
     channels = prepared.channels(np.arange(5))
     maps = list(prepared._open.values())
     assert len(maps) == 3 * 2

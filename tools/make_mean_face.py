@@ -21,6 +21,7 @@ OUTPUT = Path(__file__).parents[1] / "src/affectvlm/scan/mean_face.npz"
 SPACING_MM = 5.0
 """Between neighbouring points, seen from the front."""
 
+
 def mean_face_arrays(model: FaceModel) -> dict[str, np.ndarray]:
     """Sample what a camera in front sees of a model's neutral face, on a regular grid.
 

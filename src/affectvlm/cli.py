@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from affectvlm import __version__
 from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines
@@ -35,6 +36,9 @@ EXTRAS = {
     "plotly": "app",
 }
 """Optional library -> the extra that installs it."""
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, which typer turns into an exit before we see it."""
 
 app = typer.Typer(
     help="Read facial expressions from 3D face scans with a vision-language model.",
@@ -123,9 +127,9 @@ def prepare(
     rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
     with progress_bar("views", len(samples)) as done:
         prepared = prepare_set(samples, rig, to, f"folder {folder.name}", jobs, done)
-    out.print(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}", highlight=False)
+    _say(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}")
     if skipped := len(samples) - len(prepared):
-        out.print(f"{skipped} could not be used; {to / 'skipped.csv'} says why", highlight=False)
+        _say(f"{skipped} could not be used; {to / 'skipped.csv'} says why")
     _next(f"affectvlm evaluate {to} --out runs/mine")
 
 
@@ -154,7 +158,7 @@ def train(
         with progress_bar("epochs", settings.epochs, lambda: _lines(run / HISTORY) - 1):
             fitted = fit(known, train_subjects, validation_subjects, settings, run)
         fitted.model.save(run / "model")
-        out.print(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}", highlight=False)
+        _say(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}")
         _next(f"affectvlm predict SCAN --model {run / 'model'}")
 
     work()
@@ -213,18 +217,19 @@ def show(
     rig = Rig(size_px=size, maps=("texture", "depth", "normals") if face.textured else ("depth", "normals"))
     with written_whole(to) as path:
         contact_sheet(render(face, rig)).save(path, format="PNG")
-    out.print(f"{to}: the views of {scan}", highlight=False)
+    _say(f"{to}: the views of {scan}")
 
 
 @app.command("app", epilog="Example: `affectvlm app --model runs/demo/model`")
 def open_app(
     model: Model = DEFAULT_MODEL,
-    port: Annotated[int, typer.Option(help="Where the page is served, on this machine only.")] = 8501,
+    port: Annotated[int | None, typer.Option(help="Where the page is served, on this machine only.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
 ) -> None:
     """Open the web page: drop a scan, turn it, see the views and the answer."""
     from affectvlm.app.launch import launch
 
-    launch(model, port)
+    raise typer.Exit(launch(model, port, browser))
 
 
 @app.callback(invoke_without_command=True)
@@ -247,8 +252,8 @@ def _study(prepared: PreparedSet, config: TrainConfig, run: Path, folds: int, jo
         metrics = run_study(prepared, config, run, folds, jobs, record)
     print_metrics(metrics)
     shares = ", ".join(f"{name} {100 * s / record.total_s:.0f} %" for name, s in record.stages_s.items())
-    out.print(f"{record.total_s:.0f} s ({shares}), at most {record.peak_memory_mib / 1024:.1f} GiB", highlight=False)
-    out.print(f"Report: {run / 'report.html'}", highlight=False, soft_wrap=True)
+    _say(f"{record.total_s:.0f} s ({shares}), at most {record.peak_memory_mib / 1024:.1f} GiB")
+    _say(f"Report: {run / 'report.html'}")
     _next(f"affectvlm predict SCAN --model {run / 'model'}", f"affectvlm app --model {run / 'model'}")
 
 
@@ -268,11 +273,16 @@ def _lines(file: Path) -> int:
 def _next(*commands: str) -> None:
     out.print("Next:")
     for command in commands:
-        out.print(f"  {command}", style="bold", highlight=False, soft_wrap=True)
+        _say(f"  {command}", "bold")
+
+
+def _say(text: str, style: str = "") -> None:
+    """Print a line as it is: a path may hold what rich would take for markup."""
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_error(text: str) -> None:
-    err.print(f"[red]error:[/] {text}", highlight=False, soft_wrap=True)
+    err.print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def main() -> None:
@@ -289,6 +299,7 @@ def main() -> None:
             raise
         _print_error(f"this command needs the library {error.name}; install it with: pip install 'affectvlm[{extra}]'")
         sys.exit(2)
-    except KeyboardInterrupt:
-        err.print("interrupted; the same command goes on from here")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            err.print("interrupted; the same command goes on from here")
+        raise

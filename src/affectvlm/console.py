@@ -12,21 +12,22 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
     from affectvlm.recognizer import Prediction
 
-out = Console()
-err = Console(stderr=True)
+out = Console(emoji=False)
+err = Console(stderr=True, emoji=False)
 
 
 def show_warnings_as_lines() -> None:
     """Print a warning as one line without its place in the code: it is about the user's data."""
 
     def print_line(message: Warning | str, *rest: Any) -> None:
-        err.print(f"[yellow]warning:[/] {message}", highlight=False, soft_wrap=True)
+        err.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
 
     warnings.showwarning = print_line  # type: ignore[assignment]
 
@@ -97,16 +98,16 @@ def _prediction_table(predictions: Sequence[Prediction], classes: Sequence[str])
         table.add_column(name, justify="right")
     for p in predictions:
         if p.error is not None:
-            table.add_row(p.path, "[red]no answer[/]", *["-"] * len(classes))
+            table.add_row(escape(p.path), "[red]no answer[/]", *["-"] * len(classes))
         else:
-            table.add_row(p.path, p.label, *[f"{100 * p.probabilities[name]:.0f} %" for name in classes])
+            table.add_row(escape(p.path), p.label, *[f"{100 * p.probabilities[name]:.0f} %" for name in classes])
     return table
 
 
 def print_metrics(metrics: dict[str, Any]) -> None:
     """Print a study's result: a row a fold, their mean and deviation, and all test subjects pooled."""
     statistics = {"accuracy": "accuracy", "uar": "UAR", "macro_f1": "macro F1"}
-    table = Table(title=f"Subject-independent cross-validation ({metrics['source']})", title_justify="left")
+    table = Table(title=f"Subject-independent cross-validation ({escape(metrics['source'])})", title_justify="left")
     for heading in ("fold", "samples", *statistics.values(), "epoch"):
         table.add_column(heading, justify="right")
     for fold in metrics["folds"]:

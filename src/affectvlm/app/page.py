@@ -32,12 +32,12 @@ MOST_DESCRIPTIONS = 20
 
 # No strings stand alone in this file but docstrings: Streamlit would write them on the page.
 PLAIN = {"displayModeBar": False}
-# The wheel scrolls the page, also above the face.
+# The other reset button goes to a camera of plotly's own, not to ours.
 TURNABLE = {
     "displayModeBar": True,
     "displaylogo": False,
-    "scrollZoom": False,
-    "modeBarButtons": [["resetCameraDefault3d", "toImage"]],
+    "scrollZoom": True,
+    "modeBarButtons": [["resetCameraLastSave3d", "toImage"]],
 }
 
 
@@ -89,8 +89,6 @@ def _chosen(folder: str) -> Reading | None:
             sample = _sample_chooser()
         else:
             files = _uploader()
-        about = st.container()
-    with about:
         _about_model(folder)
     if source == SAMPLE:
         return read_sample(folder, sample)
@@ -146,7 +144,7 @@ def _show_face(reading: Reading) -> None:
     st.plotly_chart(
         mesh_figure(reading.mesh), key="face", config=TURNABLE, alt="The face in 3D, turned to the front; drag to turn."
     )
-    st.caption(f"{_literal(reading.source)} · drag to turn, the house turns back")
+    st.caption(f"{_literal(reading.source)} · drag to turn, scroll to zoom")
 
 
 def _show_views(reading: Reading) -> None:

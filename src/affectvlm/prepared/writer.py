@@ -85,7 +85,7 @@ def _claim(folder: Path, plan: dict[str, object], samples: Sequence[Sample]) -> 
                 "choose another folder, or delete this one first"
             )
         return
-    if folder.exists() and any(folder.iterdir()):
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: expected an empty folder for the prepared set; choose another one")
     with written_whole(plan_file) as path:
         path.write_text(json.dumps(plan, indent=2))

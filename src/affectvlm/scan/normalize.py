@@ -12,13 +12,10 @@ from scipy.spatial import cKDTree
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import Fit, Surface, find_face
+from affectvlm.scan.registration import MAX_MISFIT, Fit, Surface, find_face
 
 MIN_VERTICES = 100
 """Fewer cannot show a face."""
-
-MAX_MISFIT = 0.52
-"""Above this the mean face lies on something else."""
 
 UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres": 100.0, "metres": 1000.0}
 

@@ -192,7 +192,7 @@ def _part(mesh: Any, placement: np.ndarray) -> _Part:
 def _picture(visual: Any) -> np.ndarray | None:
     """(H, W, 3) uint8 picture of a trimesh visual; None when there is none or it is damaged."""
     material = getattr(visual, "material", None)
-    image = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
+    image: Any = getattr(material, "image", None) or getattr(material, "baseColorTexture", None)
     if getattr(image, "format", None) is None:  # trimesh makes up a grey picture where the file names none
         return None
     try:

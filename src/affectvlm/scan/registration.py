@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import permutations, product
+from itertools import chain, permutations, product
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,14 @@ SIZE_STIFFNESS = 100.0
 FINE_STEPS = 8
 """At most this many steps with all the points."""
 
-SURE_MISFIT = 0.36
+SURE_MISFIT = 0.39
 """A fit below this is taken without looking further: nothing but a face comes so near."""
 
-GOOD_MISFIT = 0.45
-"""A face unlike the mean; taken when no upright pose gives a better fit (a cheek or an ear can come to 0.4)."""
+MAX_MISFIT = 0.5
+"""A face very unlike the mean; above, the mean face lies on a cheek, an ear or no face at all."""
+
+HEAD_MM = 250.0
+"""From the top of the hair to the nose tip, at most."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +116,27 @@ def find_face(surface: Surface) -> Fit:
 
     Starts are tried in rounds, the likely ones first: upright and frontal; turned by up to 50 degrees; with other
     axes than ours up and forward. A sure fit ends the search at once.
+
+    Returns
+    -------
+    Fit
+        There is no face when its misfit is above ``MAX_MISFIT``.
     """
-    best = Fit(np.eye(3), np.zeros(3))
-    for rotations, starts, tries in ((_FRONTAL, 3, 2), (_TURNED, 16, 4), (_OTHER_AXES, 24, 4)):
-        roughly = [_roughly(start, surface) for start in _likely_starts(surface, rotations, starts)]
-        for fit in sorted(roughly, key=lambda fit: fit.misfit)[:tries]:
-            best = min(best, _finely(fit, surface), key=lambda fit: fit.misfit)
-            if best.misfit < SURE_MISFIT:
-                return best
-        if rotations is _TURNED and best.misfit < GOOD_MISFIT:
-            return best
-    return best
+    fits = []
+    for fit in chain(_round(surface, _FRONTAL, 3, 2), _round(surface, _TURNED, 16, 4)):
+        if fit.misfit < SURE_MISFIT:
+            return fit
+        fits.append(fit)
+    # With any axes, chance finds faces upside down: only a sure one counts.
+    other_axes = (fit for fit in _round(surface, _OTHER_AXES, 24, 4) if fit.misfit < SURE_MISFIT)
+    return next(other_axes, min(fits, key=lambda fit: fit.misfit))
+
+
+def _round(surface: Surface, rotations: list[np.ndarray], starts: int, tries: int) -> Iterator[Fit]:
+    """Fit from the most likely starts roughly, and yield the best of these fits after fitting them finely."""
+    roughly = [_roughly(start, surface) for start in _likely_starts(surface, rotations, starts)]
+    for fit in sorted(roughly, key=lambda fit: fit.misfit)[:tries]:
+        yield _finely(fit, surface)
 
 
 def _roughly(fit: Fit, surface: Surface) -> Fit:
@@ -200,8 +213,8 @@ def _judged(fit: Fit, face: MeanFace, surface: Surface) -> Fit:
     return replace(fit, misfit=float(differs @ face.weights / face.weights.sum()))
 
 
-def _likely_starts(surface: Surface, rotations: Iterable[np.ndarray], count: int) -> Iterator[Fit]:
-    """Rank (rotation, nose) starts by how far the coarse mean face is from the scan there; yield the best few."""
+def _likely_starts(surface: Surface, rotations: list[np.ndarray], count: int) -> list[Fit]:
+    """Rank (rotation, nose) starts by how far the coarse mean face is from the scan there; return the best few."""
     face = mean_face().every(12)
     starts = [Fit(r, nose) for r in rotations for nose in _protruding(surface.points, r)]
     turns = np.stack([start.rotation for start in starts])  # (S, 3, 3)
@@ -211,13 +224,15 @@ def _likely_starts(surface: Surface, rotations: Iterable[np.ndarray], count: int
     found = np.isfinite(distance)
     agree = (facing * surface.normals[np.where(found, index, 0)]).sum(axis=-1) > 0.3
     rank = np.where(found & agree, distance, 20.0) @ np.sqrt(face.weights)
-    for i in np.argsort(rank, kind="stable")[:count]:
-        yield starts[i]
+    return [starts[i] for i in np.argsort(rank, kind="stable")[:count]]
 
 
 def _protruding(points: np.ndarray, rotation: np.ndarray, cell: float = 10.0, count: int = 8) -> np.ndarray:
     """Points that stand out most from the 70 mm around them, when the scan's face looks along ``rotation``'s +z."""
     seen = points @ rotation  # the scan turned back to the camera
+    # The nose is no lower than this under the top of the head: shoulders, arms and a body are left out.
+    high = seen[:, 1] > seen[:, 1].max() - HEAD_MM
+    points, seen = points[high], seen[high]
     corner = seen[:, :2].min(axis=0)
     column, row = ((seen[:, :2] - corner) / cell).astype(int).T
     shape = (row.max() + 1, column.max() + 1)

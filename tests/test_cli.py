@@ -1,0 +1,388 @@
+"""The command line: one line for what a user can mend, the JSON contract, and the whole path once (slow)."""
+
+import csv
+import io
+import json
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import trimesh
+import typer
+from PIL import Image
+from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+from affectvlm import __version__
+from affectvlm.cli import EXTRAS, app, main
+from affectvlm.emotions import EMOTIONS
+
+COMMANDS = typer.main.get_command(app).commands
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def affectvlm(monkeypatch, capsys):
+    """Run a command line in this process; returns its exit status, standard output and standard error."""
+
+    def run(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["affectvlm", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def face(embedded_samples, tmp_path) -> Path:
+    """A scan in a file."""
+    scan = embedded_samples[3].load()
+    file = tmp_path / "face.ply"
+    trimesh.Trimesh(scan.vertices, scan.triangles, process=False).export(file)
+    return file
+
+
+def test_the_version_is_the_packages(affectvlm):
+    assert affectvlm("--version") == (0, f"{__version__}\n", "")
+
+
+def test_help_lists_every_command(affectvlm):
+    status, text, _ = affectvlm("--help")
+    assert status == 0
+    assert set(COMMANDS) == {"demo", "prepare", "train", "evaluate", "predict", "show", "app"}
+    for name in COMMANDS:
+        assert re.search(rf"^\W*{name}\s+\w", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_commands_help_ends_with_an_example(affectvlm, name):
+    status, text, _ = affectvlm(name, "--help")
+    assert status == 0
+    assert "Example:" in text
+    assert f"affectvlm {name}" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_is_a_command_line_that_is_understood(name):
+    (example,) = re.findall(r"`(.*)`", COMMANDS[name].epilog)
+    before, _, arguments = example.partition(f"affectvlm {name}")
+    assert before in ("", "torchrun --nproc-per-node 2 -m ")
+    COMMANDS[name].make_context(name, shlex.split(arguments))
+
+
+def test_help_comes_without_the_heavy_libraries():
+    heavy = ("torch", "numpy", "transformers", "numba", "trimesh", "lightning", "pandas", "joblib")
+    code = f"import sys, affectvlm.cli; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["nonsense"], ["show"], ["predict", "--format", "xml", "a.ply"], ["demo", "--folds", "1"]]
+)
+def test_a_wrong_command_line_is_a_usage_error(affectvlm, arguments):
+    status, text, error = affectvlm(*arguments)
+    assert (status, text) == (2, "")
+    assert "Usage:" in error
+    assert "Traceback" not in error
+
+
+NAN_CORNER = "v 0 0 0\nv 100 0 0\nv 0 100 nan\nf 1 2 3\n"
+BAD_FILES = {
+    "missing": (None, "no such file"),
+    "empty": (b"", "the file is empty"),
+    "a text": (b"Dear Sir or Madam,\nplease find my face attached.\n", "expected a mesh"),
+    "points without triangles": (b"v 0 0 0\nv 100 0 0\nv 0 100 0\nv 0 0 100\n", "triangles"),
+    "a vertex that is not a number": (NAN_CORNER.encode(), "not finite"),
+    "three vertices": (b"v 0 0 0\nv 100 0 0\nv 0 100 0\nf 1 2 3\n", "at least 100 vertices, found 3"),
+}
+
+
+@pytest.fixture(params=BAD_FILES.values(), ids=BAD_FILES)
+def bad(request, tmp_path) -> tuple[Path, str]:
+    """A file that cannot be used, and words of the reason."""
+    content, reason = request.param
+    file = tmp_path / "scan [old].obj"
+    if content is not None:
+        file.write_bytes(content)
+    return file, reason
+
+
+def test_show_says_in_one_line_what_is_wrong_with_a_scan_and_leaves_no_picture(affectvlm, bad, tmp_path):
+    file, reason = bad
+    before = sorted(tmp_path.iterdir())
+    status, text, error = affectvlm("show", file, "--out", tmp_path / "views.png")
+    assert (status, text) == (2, "")
+    assert error.startswith(f"error: {file}: ")
+    assert reason in error
+    assert error.count("\n") == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_predict_gives_a_bad_scan_its_error_and_still_does_the_others(affectvlm, bad, face, model_folder):
+    file, reason = bad
+    status, text, error = affectvlm("predict", file, face, "--model", model_folder, "--format", "json")
+    failed, done = json.loads(text)
+    assert status == 1
+    assert set(failed) == {"path", "error"}
+    assert failed["path"] == str(file)
+    assert failed["error"].startswith(f"{file}: ")
+    assert reason in failed["error"]
+    assert error == f"error: {failed['error']}\n"
+    assert done["label"] in EMOTIONS
+
+
+def test_predictions_in_json_keep_the_contract(affectvlm, face, model_folder):
+    status, text, error = affectvlm("predict", face, face, "--model", model_folder, "--format", "json")
+    assert (status, error) == (0, "")
+    items = json.loads(text)
+    assert [item["path"] for item in items] == [str(face)] * 2
+    for item in items:
+        assert list(item) == ["path", "label", "probabilities"]
+        assert tuple(item["probabilities"]) == EMOTIONS
+        assert sum(item["probabilities"].values()) == pytest.approx(1, abs=1e-12)
+        assert item["label"] == max(EMOTIONS, key=item["probabilities"].__getitem__)
+
+
+def test_predictions_in_csv_have_a_column_a_class(affectvlm, face, model_folder, tmp_path):
+    missing = tmp_path / 'a, "quoted" name.ply'
+    status, text, _ = affectvlm("predict", face, missing, "--model", model_folder, "--format", "csv")
+    header, done, failed = csv.reader(io.StringIO(text))
+    assert status == 1
+    assert header == ["path", "label", *EMOTIONS, "error"]
+    numbers = [float(number) for number in done[2:-1]]
+    assert (done[0], done[1], done[-1]) == (str(face), EMOTIONS[int(np.argmax(numbers))], "")
+    assert sum(numbers) == pytest.approx(1, abs=5e-6)
+    assert failed == [str(missing), *[""] * 7, f"{missing}: no such file; check the path"]
+
+
+def test_predictions_as_a_table_name_scan_label_and_every_class(affectvlm, face, model_folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    bracketed = face.rename(face.with_name("face [bold].ply"))
+    status, text, _ = affectvlm("predict", bracketed, "--model", model_folder)
+    assert status == 0
+    assert str(bracketed) in text
+    assert "Apparent expression" in text
+    assert all(name in text for name in EMOTIONS)
+
+
+def test_without_a_model_the_line_says_how_to_get_one(affectvlm, face, tmp_path):
+    status, text, error = affectvlm("predict", face, "--model", tmp_path / "none")
+    assert (status, text) == (2, "")
+    assert error == (
+        f"error: {tmp_path / 'none'}: expected a trained model, found no config.json; train one with `affectvlm demo` "
+        "or name its folder with --model\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json"])
+def test_a_damaged_model_is_one_line_too(affectvlm, face, tiny_model, tmp_path, name):
+    tiny_model.save(tmp_path / "model")
+    (tmp_path / "model" / name).write_bytes(b"{damaged")
+    status, text, error = affectvlm("predict", face, "--model", tmp_path / "model")
+    assert (status, text) == (2, "")
+    assert error.startswith(f"error: {tmp_path / 'model'}")
+    assert error.count("\n") == 1
+
+
+def test_show_draws_a_row_of_views_a_map(affectvlm, face, tmp_path):
+    status, text, error = affectvlm("show", face, "--out", tmp_path / "new" / "views.png", "--size", "32")
+    assert (status, error) == (0, "")
+    assert text == f"{tmp_path / 'new' / 'views.png'}: the views of {face}\n"
+    with Image.open(tmp_path / "new" / "views.png") as picture:
+        assert picture.width >= 3 * 32
+        assert picture.height >= 2 * 32
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["views.png"]
+
+
+def test_a_warning_is_a_line_without_its_place_in_the_code(affectvlm, face, tmp_path):
+    mesh = trimesh.load_mesh(face, process=False)
+    trimesh.Trimesh(mesh.vertices / 1000, mesh.faces, process=False).export(metres := tmp_path / "m[e]tres.ply")
+    status, _, error = affectvlm("show", metres, "--out", tmp_path / "views.png", "--size", "16")
+    assert (status, error) == (0, f"warning: {metres}: taken to be in metres, and brought to millimetres\n")
+
+
+@pytest.mark.parametrize(
+    ("library", "extra"), [("lightning", "train"), ("sklearn.metrics", "train"), ("plotly", "app")]
+)
+def test_a_missing_optional_library_names_its_extra(affectvlm, monkeypatch, face, tmp_path, library, extra):
+    def without_it(path):
+        raise ModuleNotFoundError(f"No module named {library!r}", name=library)
+
+    monkeypatch.setattr("affectvlm.scan.read_scan", without_it)
+    assert affectvlm("show", face, "--out", tmp_path / "views.png") == (
+        2,
+        "",
+        f"error: this command needs the library {library}; install it with: pip install 'affectvlm[{extra}]'\n",
+    )
+
+
+def test_a_library_that_really_is_missing_names_its_extra(tmp_path):
+    code = "import sys; sys.modules['joblib'] = None; import affectvlm.cli; affectvlm.cli.main()"
+    arguments = ["evaluate", str(tmp_path), "--out", str(tmp_path / "run")]
+    found = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        "error: this command needs the library joblib; install it with: pip install 'affectvlm[train]'\n"
+    )
+
+
+def test_every_optional_library_is_known_with_its_extra():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    imported = {"scikit-learn": "sklearn"}
+    for extra in ("train", "app"):
+        names = {re.match(r"[\w-]+", requirement)[0] for requirement in declared[extra]}
+        assert {imported.get(name, name) for name in names} == {n for n, its in EXTRAS.items() if its == extra}
+
+
+def test_an_unknown_missing_module_is_no_users_fault(monkeypatch, face, tmp_path):
+    def broken(path):
+        raise ModuleNotFoundError("No module named 'affectvlm.scn'", name="affectvlm.scn")
+
+    monkeypatch.setattr("affectvlm.scan.read_scan", broken)
+    monkeypatch.setattr(sys, "argv", ["affectvlm", "show", str(face), "--out", str(tmp_path / "views.png")])
+    with pytest.raises(ModuleNotFoundError, match=r"affectvlm\.scn"):
+        main()
+
+
+def test_an_interrupted_command_says_so_and_leaves_nothing(affectvlm, monkeypatch, face, tmp_path):
+    def interrupt(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("affectvlm.scan.read_scan", interrupt)
+    before = sorted(tmp_path.iterdir())
+    status, text, error = affectvlm("show", face, "--out", tmp_path / "views.png")
+    assert (status, text, error.strip()) == (130, "", "interrupted; the same command goes on from here")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["demo", "--from", "kit"], "the embedded face needs no folder"),
+        (["demo", "--faces", "ict-facekit"], "name it with --from DIR"),
+        (["demo", "--faces", "ict-facekit", "--from", "kit"], "get it from https://github.com/ICT-VGL/ICT-FaceKit"),
+    ],
+)
+def test_a_demo_on_faces_that_are_not_there_is_refused_before_anything_is_made(affectvlm, tmp_path, arguments, line):
+    status, text, error = affectvlm(*arguments, "--out", tmp_path / "run")
+    assert (status, text) == (2, "")
+    assert line in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_without_a_prepared_set_the_line_says_how_to_make_one(affectvlm, tmp_path, command):
+    status, text, error = affectvlm(command, tmp_path / "none", "--out", tmp_path / "run")
+    assert (status, text) == (2, "")
+    assert error.startswith(f"error: {tmp_path / 'none'}: expected a prepared set")
+    assert "affectvlm prepare" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def demo(run: Path, *settings: str) -> subprocess.CompletedProcess[str]:
+    fixed = ["--subjects", "4", "--folds", "2", "--jobs", "1", "--out", str(run)]
+    command = [sys.executable, "-m", "affectvlm", "demo", *fixed, *settings]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def times(run: Path) -> dict[Path, int]:
+    return {
+        path: path.stat().st_mtime_ns for part in ("prepared", "folds", "model") for path in (run / part).rglob("*")
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    run = tmp_path_factory.mktemp("demo") / "run"
+    done = demo(run, "--epochs", "1")
+    assert done.returncode == 0, done.stderr
+    assert f"affectvlm predict SCAN --model {run / 'model'}" in done.stdout
+    assert f"affectvlm app --model {run / 'model'}" in done.stdout
+    assert re.search(r"\d+ s \(.*faces and views \d+ %.*\), at most \d+\.\d GiB", done.stdout)
+    return run
+
+
+@pytest.mark.slow
+def test_a_demo_leaves_all_that_it_promises(finished):
+    for name in ("report.html", "metrics.json", "config.yaml", "folds.json", "environment.json", "views.png"):
+        assert (finished / name).stat().st_size > 0, name
+    assert not list(finished.rglob("*unfinished*"))
+    assert not list(finished.rglob("checkpoints"))
+
+
+@pytest.mark.slow
+def test_a_demos_metrics_are_those_of_its_predictions(finished):
+    metrics = json.loads((finished / "metrics.json").read_text())
+    predictions = pd.read_parquet(finished / "predictions.parquet")
+    assert metrics["source"].startswith("synthetic")
+    assert len(predictions) == predictions["key"].nunique() == 4 * 24
+
+    def expected(rows: pd.DataFrame) -> dict[str, float]:
+        pair = rows["emotion"], rows["predicted"]
+        return {
+            "count": len(rows),
+            "accuracy": accuracy_score(*pair),
+            "uar": recall_score(*pair, average="macro", zero_division=0),
+            "macro_f1": f1_score(*pair, average="macro", zero_division=0),
+        }
+
+    for name, value in expected(predictions).items():
+        assert metrics["pooled"][name] == pytest.approx(value), name
+    for fold in metrics["folds"]:
+        for name, value in expected(predictions[predictions["fold"] == fold["fold"]]).items():
+            assert fold[name] == pytest.approx(value), name
+    probabilities = predictions[[f"p_{name}" for name in EMOTIONS]]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert [EMOTIONS[i] for i in probabilities.to_numpy().argmax(axis=1)] == predictions["predicted"].tolist()
+
+
+@pytest.mark.slow
+def test_each_of_a_demos_subjects_is_tested_by_the_one_fold_that_never_saw_him(finished):
+    predictions = pd.read_parquet(finished / "predictions.parquet")
+    folds = json.loads((finished / "folds.json").read_text())["folds"]
+    assert predictions.groupby("subject")["fold"].nunique().tolist() == [1] * 4
+    for index, fold in enumerate(folds):
+        assert set(predictions.loc[predictions["fold"] == index, "subject"]) == set(fold["test"])
+        assert not set(fold["test"]) & {*fold["train"], *fold["validation"]}
+        assert not set(fold["train"]) & set(fold["validation"])
+
+
+@pytest.mark.slow
+def test_a_demos_model_predicts(finished, affectvlm, face):
+    status, text, _ = affectvlm("predict", face, "--model", finished / "model", "--format", "json")
+    assert status == 0
+    assert json.loads(text)[0]["label"] in EMOTIONS
+
+
+@pytest.mark.slow
+def test_the_same_demo_again_makes_nothing_new(finished):
+    before, metrics = times(finished), (finished / "metrics.json").read_bytes()
+    again = demo(finished, "--epochs", "1")
+    assert again.returncode == 0, again.stderr
+    assert times(finished) == before
+    assert (finished / "metrics.json").read_bytes() == metrics
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings", [["--epochs", "2"], ["--epochs", "1", "--seed", "1"], ["--epochs", "1", "--folds", "3"]]
+)
+def test_a_demo_with_other_settings_in_the_same_folder_is_refused(finished, settings):
+    before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
+    refused = demo(finished, *settings)
+    assert refused.returncode == 2
+    (line,) = [line for line in refused.stderr.splitlines() if "error:" in line]
+    assert str(finished) in line
+    assert "choose another folder, or delete this one first" in line
+    assert "Traceback" not in refused.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
