@@ -289,6 +289,23 @@ def test_without_a_prepared_set_the_line_says_how_to_make_one(affectvlm, tmp_pat
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("place", [".", "file.txt/views.png"], ids=["a folder", "below a file"])
+def test_an_output_that_cannot_be_written_is_one_line(affectvlm, face, tmp_path, place):
+    (tmp_path / "file.txt").write_text("kept")
+    before = sorted(tmp_path.iterdir())
+    status, text, error = affectvlm("show", face, "--out", tmp_path / place, "--size", "16")
+    assert (status, text) == (2, "")
+    assert re.fullmatch(rf"error: {tmp_path}\S*: .*; check the path, .*\n", error)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_too_many_folds_are_refused_before_the_folder_is_taken(affectvlm, tiny_set, tmp_path):
+    status, text, error = affectvlm("evaluate", tiny_set, "--folds", "10", "--out", tmp_path / "run")
+    assert (status, text) == (2, "")
+    assert "error: 5 subjects are too few for 10 folds" in error
+    assert not (tmp_path / "run").exists()
+
+
 def demo(run: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     fixed = ["--subjects", "4", "--folds", "2", "--jobs", "1", "--out", str(run)]
     command = [sys.executable, "-m", "affectvlm", "demo", *fixed, *settings]

@@ -198,11 +198,15 @@ def test_what_is_no_face_is_refused(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_too_few_vertices_and_no_extent_are_refused() -> None:
+def test_what_has_no_surface_to_speak_of_is_refused() -> None:
     with pytest.raises(ScanError, match="at least 100 vertices, found 3"):
         normalize(FaceScan(np.eye(3), [[0, 1, 2]]))
     with pytest.raises(ScanError, match="extent of 0, too small"):
         normalize(FaceScan(np.zeros((200, 3)), [[0, 1, 2]]))
+    with pytest.raises(ScanError, match="triangles without area"):
+        normalize(FaceScan(np.arange(200)[:, None] * np.ones(3), [[0, 1, 2]]))
+    with pytest.raises(ScanError, match="found none in it"):
+        normalize(FaceScan(np.random.default_rng(0).normal(size=(200, 3)) * 100, [[0, 1, 2]]))
 
 
 def test_the_shipped_mean_face_is_the_embedded_one() -> None:

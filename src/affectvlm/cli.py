@@ -82,7 +82,7 @@ CORES = os.cpu_count() or 1
 def demo(
     faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
     folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
-    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 60,
+    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 50,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
@@ -149,8 +149,8 @@ def train(
 
     def work() -> None:
         known, settings = PreparedSet(prepared), _config(config, epochs, seed)
-        claim_run(run, known, settings)
         train_subjects, validation_subjects = hold_out(known.subjects, settings.seed)
+        claim_run(run, known, settings)
         first = os.environ.get("RANK", "0") == "0"
         if not first:
             fit(known, train_subjects, validation_subjects, settings, run)
@@ -292,6 +292,13 @@ def main() -> None:
         app()
     except AffectVLMError as error:
         _print_error(str(error))
+        sys.exit(2)
+    except OSError as error:
+        # A place that cannot be written to; network errors and the like bring no reason of the system's.
+        if error.strerror is None:
+            raise
+        place = error.filename2 or error.filename or "the disk"
+        _print_error(f"{place}: {error.strerror}; check the path, the right to write there and the free space")
         sys.exit(2)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get((error.name or "").partition(".")[0])

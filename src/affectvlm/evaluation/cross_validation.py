@@ -75,8 +75,8 @@ def cross_validate(
     dict
         What is in ``metrics.json``; see :func:`affectvlm.evaluation.summary.summarise`.
     """
-    claim_run(run, prepared, config, n_folds)
     split = Split.draw(prepared.subjects, n_folds, config.seed)
+    claim_run(run, prepared, config, n_folds)
     split.save(run / "folds.json")
     todo = [Job(f"{fold.index:02d}", fold.train, fold.validation, fold.test) for fold in split.folds]
     # The kept model is trained on everybody but those who choose its epoch; no number of the report is its own.

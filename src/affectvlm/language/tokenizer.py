@@ -26,7 +26,9 @@ def train_tokenizer(grammar: Grammar, vocabulary: int = 768) -> PreTrainedTokeni
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        special_tokens=[PAD, START, END],
+        # The end must not be number 2: transformers' CLIP takes that for an old mistake, and would read a text only up
+        # to the token with the largest number.
+        special_tokens=[PAD, END, START],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )

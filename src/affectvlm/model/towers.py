@@ -53,13 +53,14 @@ class Towers(nn.Module):
     ) -> None:
         super().__init__()
         self.centred = centred
-        # Convolutions on a CPU are about a quarter faster with the channels innermost.
-        self.vision_model = vision_model.to(memory_format=torch.channels_last)
+        self.vision_model = vision_model
         self.text_model = text_model
         self.visual_centre = nn.BatchNorm1d(vision_width) if centred else nn.Identity()
         self.text_centre = nn.BatchNorm1d(text_width) if centred else nn.Identity()
         self.visual_projection = nn.Linear(vision_width, embedding_dim, bias=False)
         self.text_projection = nn.Linear(text_width, embedding_dim, bias=False)
+        # Convolutions on a CPU are about a quarter faster with the channels innermost.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_configs(

@@ -14,6 +14,7 @@ Memory-mapped ``.npy`` because training reads random samples: a chunked store ha
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ class PreparedSet:
         # A worker process opens its own memory maps.
         return {**self.__dict__, "_open": {}}
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The expressions in the set, in the project's order."""
         return class_order(set(self.index["emotion"]))

@@ -92,6 +92,8 @@ def _surface(scan: FaceScan, factor: float) -> Surface:
     """Spread points over the whole scan, in millimetres."""
     stride = max(1, len(scan.triangles) // SAMPLED_TRIANGLES)
     corners = scan.vertices[scan.triangles[::stride]]  # (T, 3, 3)
+    if not np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).any():
+        raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
     points, normals = _spread(corners, (SPACING_MM / factor) ** 2 / stride, MOST_POINTS)
     points = points * factor
     # A head bulges outwards; one whose normals point inwards was meshed inside out.

@@ -33,6 +33,11 @@ FINE_STEPS = 8
 SURE_MISFIT = 0.39
 """A fit below this is taken without looking further: nothing but a face comes so near."""
 
+FRONTAL_MISFIT = 0.45
+"""The same for a fit within ``FRONTAL_DEG`` of upright and frontal, as scans mostly are."""
+
+FRONTAL_DEG = 15.0
+
 MAX_MISFIT = 0.5
 """A face very unlike the mean; above, the mean face lies on a cheek, an ear or no face at all."""
 
@@ -124,7 +129,8 @@ def find_face(surface: Surface) -> Fit:
     """
     fits = []
     for fit in chain(_round(surface, _FRONTAL, 3, 2), _round(surface, _TURNED, 16, 4)):
-        if fit.misfit < SURE_MISFIT:
+        frontal = np.degrees(Rotation.from_matrix(fit.rotation).magnitude()) < FRONTAL_DEG
+        if fit.misfit < (FRONTAL_MISFIT if frontal else SURE_MISFIT):
             return fit
         fits.append(fit)
     # With any axes, chance finds faces upside down: only a sure one counts.

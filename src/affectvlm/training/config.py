@@ -34,8 +34,8 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: int = 0
-    epochs: int = Field(12, ge=1)
-    batch_size: int = Field(64, ge=2)
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(32, ge=2)
     """Samples a step, over all processes together."""
     learning_rate: Positive = 3e-3
     """Highest value; reached after the warm-up, then lowered along a cosine."""
