@@ -168,13 +168,13 @@ def test_a_finished_set_is_opened_without_loading_anything(samples, own, made, t
 
 
 def test_a_scan_that_cannot_be_used_is_named_with_its_reason_and_the_rest_is_used(samples, made, tiny_rig, tmp_path):
-    bad = replace(samples[1], load=partial(refuse, 'scan.obj: no "face", only hair'))
-    prepared = prepare([samples[0], bad, *samples[2:]], tiny_rig, tmp_path / "set", SOURCE)
+    bad = replace(samples[2], load=partial(refuse, 'scan.obj: no "face", only hair'))
+    prepared = prepare([*samples[:2], bad, *samples[3:]], tiny_rig, tmp_path / "set", SOURCE)
     assert prepared.index["key"].tolist() == [s.key for s in samples if s.key != bad.key]
     skipped = pd.read_csv(tmp_path / "set" / "skipped.csv")
     assert skipped.to_dict("records") == [{"key": bad.key, "skipped": 'scan.obj: no "face", only hair'}]
     whole = PreparedSet(made)
-    np.testing.assert_array_equal(prepared.channels(np.arange(4)), whole.channels(np.array([0, 2, 3, 4])))
+    np.testing.assert_array_equal(prepared.channels(np.arange(4)), whole.channels(np.array([0, 1, 3, 4])))
 
 
 def test_a_shard_without_any_usable_scan_does_no_harm(samples, tiny_rig, tmp_path):

@@ -87,20 +87,22 @@ def print_predictions(predictions: Sequence[Prediction], classes: Sequence[str],
             numbers = [f"{p.probabilities[name]:.6f}" if p.probabilities else "" for name in classes]
             writer.writerow([p.path, p.label or "", *numbers, p.error or ""])
     else:
-        out.print(_prediction_table(predictions, classes))
+        out.print(_prediction_table(predictions))
 
 
-def _prediction_table(predictions: Sequence[Prediction], classes: Sequence[str]) -> Table:
-    table = Table(title="Apparent expression", title_justify="left")
-    table.add_column("scan", overflow="fold")
-    table.add_column("label", style="bold")
-    for name in classes:
-        table.add_column(name, justify="right")
+def _prediction_table(predictions: Sequence[Prediction]) -> Table:
+    """Lay out a row a scan; the less probable classes stand in one column, so that it fits a narrow terminal."""
+    table = Table(title_justify="left")
+    table.add_column("scan", overflow="fold", ratio=3)
+    table.add_column("apparent expression", style="bold", no_wrap=True)
+    table.add_column("then", overflow="fold", ratio=2)
     for p in predictions:
         if p.error is not None:
-            table.add_row(escape(p.path), "[red]no answer[/]", *["-"] * len(classes))
-        else:
-            table.add_row(escape(p.path), p.label, *[f"{100 * p.probabilities[name]:.0f} %" for name in classes])
+            table.add_row(p.path, "[red]no answer[/]", "see the error below")
+            continue
+        first, *rest = sorted(p.probabilities.items(), key=lambda item: -item[1])
+        others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest if share >= 0.005)
+        table.add_row(p.path, f"{first[0]} {100 * first[1]:.0f} %", others)
     return table
 
 

@@ -80,7 +80,7 @@ def fit(
     checkpoints = ModelCheckpoint(
         folder / "checkpoints", filename="{epoch}", monitor="validation_uar", mode="max", save_last=True
     )
-    trainer = _trainer(config, [History(folder / HISTORY), checkpoints])
+    trainer = build_trainer(config, [History(folder / HISTORY), checkpoints])
     last = folder / "checkpoints" / "last.ckpt"
     with warnings.catch_warnings():
         # Lightning's hints about worker processes and logging intervals: both are chosen on purpose.
@@ -94,7 +94,7 @@ def fit(
     return Fitted(model, int(best["epoch"]) + 1)
 
 
-def _trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Trainer:
+def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Trainer:
     """Build Lightning's trainer for the processes that torchrun started, or for this one alone."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -108,6 +108,7 @@ def _trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Traine
         # Our samplers already give each process its share.
         use_distributed_sampler=False,
         callbacks=callbacks,
+        enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
