@@ -108,7 +108,6 @@ def test_the_head_is_turned_about_the_nose_tip_by_a_few_degrees(monkeypatch):
     assert max(angles) < 20
 
 
-@pytest.mark.xfail(strict=True, reason="numpy pads seeds with zeros: [seed, n] is the stream of [seed, n, 0]")
 def test_face_style_and_scan_are_drawn_from_streams_of_their_own(monkeypatch):
     states = set()
     real = np.random.default_rng

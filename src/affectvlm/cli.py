@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 
 from affectvlm import __version__
-from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines
+from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines, working
 from affectvlm.errors import AffectVLMError
 from affectvlm.run_record import RunRecord
 
@@ -91,8 +91,9 @@ def demo(
 ) -> None:
     """Make faces, train, cross-validate and report: the whole path on synthetic scans."""
     record = RunRecord(seed)
-    with record.stage("libraries"):
+    with record.stage("libraries"), working("loading the libraries"):
         from affectvlm.evaluation import study  # noqa: F401
+        from affectvlm.evaluation.folds import Split
         from affectvlm.prepared import prepare as prepare_set
         from affectvlm.synthesis import FaceSource, generate
         from affectvlm.views import Rig
@@ -100,7 +101,9 @@ def demo(
     cache = run / "cache" if faces is not Faces.embedded else None
     source = FaceSource(faces.value, folder.resolve() if folder else None, cache.resolve() if cache else None)
     with record.stage("faces and views"):
-        samples = generate(source, subjects, seed)
+        with working("reading the face model"):
+            samples = generate(source, subjects, seed)
+        Split.draw([sample.subject for sample in samples], folds, seed)  # too many folds fail now, not after rendering
         with progress_bar("faces and views", len(samples)) as done:
             word = f"synthetic: {faces.value} faces, {subjects} subjects, seed {seed}"
             prepared = prepare_set(samples, Rig(), run / "prepared", word, jobs, done)
@@ -189,10 +192,15 @@ def predict(
     style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
 ) -> None:
     """Read the apparent expression of scans; exits with 1 if one of them cannot be used."""
-    from affectvlm.recognizer import Recognizer
+    with working("loading the model"):
+        from affectvlm.recognizer import Recognizer
 
-    recognizer = Recognizer.from_pretrained(model)
-    predictions = recognizer.predict(scans)
+        recognizer = Recognizer.from_pretrained(model)
+    with progress_bar("scans", len(scans)) as done:
+        predictions = []
+        for number, scan in enumerate(scans, 1):
+            predictions += recognizer.predict([scan])
+            done(number)
     print_predictions(predictions, recognizer.classes, style.value)
     failed = [p for p in predictions if p.error is not None]
     for p in failed:

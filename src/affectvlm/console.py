@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.status import Status
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ def show_warnings_as_lines() -> None:
         err.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
 
     warnings.showwarning = print_line  # type: ignore[assignment]
+
+
+def working(text: str) -> Status:
+    """Show a spinner while something of unknown length goes on."""
+    return err.status(f"{text} ...")
 
 
 @contextmanager
@@ -98,11 +104,11 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Table:
     table.add_column("then", overflow="fold", ratio=2)
     for p in predictions:
         if p.error is not None:
-            table.add_row(p.path, "[red]no answer[/]", "see the error below")
+            table.add_row(escape(p.path), "[red]no answer[/]", "see the error below")
             continue
         first, *rest = sorted(p.probabilities.items(), key=lambda item: -item[1])
         others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest if share >= 0.005)
-        table.add_row(p.path, f"{first[0]} {100 * first[1]:.0f} %", others)
+        table.add_row(escape(p.path), f"{first[0]} {100 * first[1]:.0f} %", others)
     return table
 
 

@@ -9,9 +9,9 @@ Behzad and Zhao 2025 (arXiv 2504.19739)::
 
 Our reading, where the paper is silent: Θ is the cosine; the embeddings are every view, every fused face and every
 prompt of the batch, so text is one more view; sums are means over the pairs, so the loss does not grow with the batch;
-a triplet's positive and negative are the hardest of the batch, softly: a smooth maximum of all candidates stands for the
-hardest one. The single hardest positive is an outlier more often than not; pulled by it alone, all embeddings fall into
-one point, where the loss stays at exactly 1.
+a triplet's positive and negative are the hardest of the batch, softly: a smooth maximum of all candidates stands for
+the hardest one. The single hardest positive is an outlier more often than not; pulled by it alone, all embeddings fall
+into one point, where the loss stays at exactly 1 (``benchmarks/collapse.py``).
 """
 
 from __future__ import annotations

@@ -75,8 +75,10 @@ def _claim(folder: Path, plan: dict[str, object], samples: Sequence[Sample]) -> 
     """Write down what the set will be, or make sure that the folder's is the same."""
     if not samples:
         raise DataError(f"{folder}: there are no samples to prepare")
-    keys = hashlib.sha256("\n".join(sample.key for sample in samples).encode()).hexdigest()
-    plan = {**plan, "samples": len(samples), "keys_sha256": keys}
+    if len({sample.key for sample in samples}) < len(samples):
+        raise DataError(f"{folder}: two samples have the same key; each needs its own")
+    labels = [[sample.key, sample.subject, sample.emotion, sample.intensity] for sample in samples]
+    plan = {**plan, "samples": len(samples), "labels_sha256": hashlib.sha256(json.dumps(labels).encode()).hexdigest()}
     plan_file = folder / "plan.json"
     if plan_file.exists():
         if json.loads(plan_file.read_text()) != json.loads(json.dumps(plan)):

@@ -100,8 +100,9 @@ def make_scan(source: FaceSource, seed: int, number: int, emotion: str, intensit
     """Make one scan of a study: the subject's face, his way of showing the emotion, and a slightly turned head."""
     model = load_face_model(source)
     which = EMOTIONS.index(emotion)
-    style = draw_style(emotion, np.random.default_rng([seed, number, which]))
-    rng = np.random.default_rng([seed, number, which, intensity])
+    # Seeds are told apart by numbers above zero: numpy takes [seed, number] and [seed, number, 0] for the same.
+    style = draw_style(emotion, np.random.default_rng([seed, number, 1 + which]))
+    rng = np.random.default_rng([seed, number, 1 + which, intensity])
     weights = draw_expression(style, intensity, model.shape_names, rng)
     name = f"{source.name} face, subject {number + 1}, {emotion} {intensity}"
     face = model.face(_identity(model, seed, number), weights, name)

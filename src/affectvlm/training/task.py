@@ -42,7 +42,7 @@ class AffectVLMTask(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the loss over every view, fused face and prompt of the batch, on all processes together."""
-        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, row]) for row in batch.rows.tolist()]
+        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + row]) for row in batch.rows.tolist()]
         labels = batch.labels.cpu().numpy()
         views = augment(batch.views, labels, rngs, self.model.rig, self.config.augmentation)
         prompts = [
