@@ -82,7 +82,7 @@ CORES = os.cpu_count() or 1
 def demo(
     faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
     folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
-    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 50,
+    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 60,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,

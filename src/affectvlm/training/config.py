@@ -39,7 +39,7 @@ class TrainConfig(BaseModel):
     """Samples a step, over all processes together."""
     learning_rate: Positive = 3e-3
     """Highest value; reached after the warm-up, then lowered along a cosine."""
-    warmup_share: float = Field(0.15, gt=0, lt=1)
+    warmup_share: float = Field(0.05, gt=0, lt=1)
     """Part of the steps in which the learning rate rises."""
     weight_decay: float = Field(0.05, ge=0)
     gradient_norm: Positive = 1.0
