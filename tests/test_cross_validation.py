@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from affectvlm.errors import ConfigError
-from affectvlm.evaluation.cross_validation import cross_validate, epochs_done, epochs_in_all
+from affectvlm.evaluation.cross_validation import all_epochs_done, cross_validate, epochs_in_all
 from affectvlm.evaluation.folds import Split
 from affectvlm.evaluation.metrics import chance_interval, measure
 from affectvlm.model import AffectVLM, ModelConfig
@@ -50,7 +50,7 @@ def test_the_numbers_are_those_of_the_predictions(run):
 def test_a_run_leaves_a_model_and_no_checkpoints(run):
     folder, metrics = run
     assert AffectVLM.load(folder / "model").classes == tuple(metrics["classes"])
-    assert epochs_done(folder) == epochs_in_all(CONFIG, 2) == 6
+    assert all_epochs_done(folder) == epochs_in_all(CONFIG, 2) == 6
     assert not list(folder.glob("**/*.ckpt"))
 
 

@@ -265,4 +265,4 @@ def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
     sample = replace(samples[0], load=lambda: in_metres)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        prepare([sample], tiny_rig, tmp_path / "set", SOURCE)
+        assert len(prepare([sample], tiny_rig, tmp_path / "set", SOURCE)) == 1

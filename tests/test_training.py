@@ -134,6 +134,11 @@ def test_settings_come_from_yaml_and_a_wrong_one_is_named_with_its_file(tmp_path
         TrainConfig.from_yaml(tmp_path / "missing.yaml")
 
 
+def test_the_settings_that_a_run_wrote_down_can_be_used_again(tiny_set, tmp_path):
+    claim_run(tmp_path, PreparedSet(tiny_set), CONFIG, folds=5)
+    assert TrainConfig.from_yaml(tmp_path / "config.yaml") == CONFIG
+
+
 def test_a_run_folder_takes_only_the_same_settings_again(tiny_set, tmp_path):
     prepared = PreparedSet(tiny_set)
     claim_run(tmp_path, prepared, CONFIG)

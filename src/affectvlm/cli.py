@@ -140,14 +140,14 @@ def prepare(
 def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set.")],
     run: Annotated[Path, typer.Option("--out", help="Folder for the model and its history.")],
-    config: Annotated[Path | None, typer.Option(help="YAML with settings; see `config.yaml` of any run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
 ) -> None:
     """Train one model on a prepared set, on one process or, under torchrun, on many."""
     from affectvlm.evaluation.folds import hold_out
     from affectvlm.prepared import PreparedSet
-    from affectvlm.training.fit import HISTORY, fit, leave_process_group
+    from affectvlm.training.fit import epochs_done, fit, leave_process_group
     from affectvlm.training.run_folder import claim_run
 
     def work() -> None:
@@ -158,7 +158,7 @@ def train(
         if not first:
             fit(known, train_subjects, validation_subjects, settings, run)
             return
-        with progress_bar("epochs", settings.epochs, lambda: _lines(run / HISTORY) - 1):
+        with progress_bar("epochs", settings.epochs, lambda: epochs_done(run)):
             fitted = fit(known, train_subjects, validation_subjects, settings, run)
         fitted.model.save(run / "model")
         _say(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}")
@@ -173,7 +173,7 @@ def evaluate(
     prepared: Annotated[Path, typer.Argument(help="A prepared set.")],
     run: Annotated[Path, typer.Option("--out", help="Folder for the report, the numbers and the model.")],
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 10,
-    config: Annotated[Path | None, typer.Option(help="YAML with settings; see `config.yaml` of any run.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
     jobs: Jobs = CORES,
@@ -251,12 +251,12 @@ def _version(
 
 def _study(prepared: PreparedSet, config: TrainConfig, run: Path, folds: int, jobs: int, record: RunRecord) -> None:
     """Cross-validate with a progress bar, then say what came out, what it took and what to try next."""
-    from affectvlm.evaluation.cross_validation import epochs_done, epochs_in_all
+    from affectvlm.evaluation.cross_validation import all_epochs_done, epochs_in_all
     from affectvlm.evaluation.study import run_study
 
     jobs = min(jobs, folds + 1)
     total = epochs_in_all(config, folds)
-    with progress_bar(f"{folds} folds and the model", total, lambda: epochs_done(run)):
+    with progress_bar(f"{folds} folds and the model", total, lambda: all_epochs_done(run)):
         metrics = run_study(prepared, config, run, folds, jobs, record)
     print_metrics(metrics)
     shares = ", ".join(f"{name} {100 * s / record.total_s:.0f} %" for name, s in record.stages_s.items())
@@ -272,10 +272,6 @@ def _config(file: Path | None, epochs: int | None, seed: int | None) -> TrainCon
     config = TrainConfig.from_yaml(file) if file else TrainConfig()
     named = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     return config.model_copy(update=named)
-
-
-def _lines(file: Path) -> int:
-    return len(file.read_text().splitlines()) if file.exists() else 1
 
 
 def _next(*commands: str) -> None:

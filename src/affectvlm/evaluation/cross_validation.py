@@ -23,7 +23,7 @@ from affectvlm.files import written_whole
 from affectvlm.prepared import PreparedSet
 from affectvlm.run_record import RunRecord, peak_memory_mib
 from affectvlm.training import TrainConfig
-from affectvlm.training.fit import HISTORY, Fitted, embed, fit
+from affectvlm.training.fit import Fitted, embed, epochs_done, fit
 from affectvlm.training.run_folder import claim_run
 
 PREDICTIONS, DONE = "predictions.parquet", "done.json"
@@ -99,9 +99,9 @@ def cross_validate(
     return metrics
 
 
-def epochs_done(run: Path) -> int:
+def all_epochs_done(run: Path) -> int:
     """Count the epochs that a run's trainings have finished so far, of :func:`epochs_in_all`."""
-    return sum(len(file.read_text().splitlines()) - 1 for file in run.glob(f"folds/*/{HISTORY}"))
+    return sum(epochs_done(folder) for folder in run.glob("folds/*"))
 
 
 def epochs_in_all(config: TrainConfig, n_folds: int) -> int:

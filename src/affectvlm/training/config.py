@@ -52,20 +52,23 @@ class TrainConfig(BaseModel):
     def from_yaml(cls, path: Path) -> TrainConfig:
         """Read settings; those that the file leaves out keep their defaults.
 
+        The ``config.yaml`` of a run is such a file too: its ``training`` part is taken.
+
         Raises
         ------
         ConfigError
             The file cannot be read, a setting is unknown, or a value does not fit.
         """
         try:
-            return cls(**(yaml.safe_load(path.read_text("utf-8")) or {}))
+            settings = yaml.safe_load(path.read_text("utf-8")) or {}
+            return cls(**settings.get("training", settings))
         except OSError as error:
             raise ConfigError(f"{path}: cannot read the settings ({error.strerror})") from error
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{path}: setting {place!r}: {first['msg']}") from error
-        except (yaml.YAMLError, TypeError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{path}: expected YAML of `setting: value` lines; {str(error).splitlines()[0]}"
             ) from error

@@ -94,6 +94,12 @@ def fit(
     return Fitted(model, int(best["epoch"]) + 1)
 
 
+def epochs_done(folder: Path) -> int:
+    """Count the epochs that the training in a folder has finished so far."""
+    history = folder / HISTORY
+    return len(history.read_text().splitlines()) - 1 if history.exists() else 0
+
+
 def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Trainer:
     """Build Lightning's trainer for the processes that torchrun started, or for this one alone."""
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
