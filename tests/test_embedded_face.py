@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import binary_fill_holes, label
 
 from affectvlm.synthesis.embedded import embedded_face
-from affectvlm.synthesis.embedded_sculpt import EYE, EYE_RADIUS
-from affectvlm.synthesis.embedded_surface import (
+from affectvlm.synthesis.embedded.sculpt import EYE, EYE_RADIUS
+from affectvlm.synthesis.embedded.surface import (
     EYEBALL,
     LOWER_TEETH,
     MOUTH,

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import MAX_MISFIT, Fit, Surface, find_face
+from affectvlm.scan.registration import Fit, Surface, find_face
 
 MIN_VERTICES = 100
 """Fewer cannot show a face."""
@@ -62,7 +62,7 @@ def normalize(scan: FaceScan, radius_mm: float = 100.0) -> FaceScan:
     unit, factor = _unit(scan)
     surface = _surface(scan, factor)
     fit = find_face(surface)
-    if fit.misfit > MAX_MISFIT:
+    if fit.tension > 1:
         raise ScanError(
             f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
             "crop the scan to the head and turn it upright"

@@ -41,6 +41,9 @@ FRONTAL_DEG = 15.0
 MAX_MISFIT = 0.5
 """A face very unlike the mean; above, the mean face lies on a cheek, an ear or no face at all."""
 
+MAX_FRONTAL_MISFIT = 0.56
+"""The same for a fit within ``FRONTAL_DEG`` of upright and frontal: chance rarely finds one just there (an egg: 0.58)."""
+
 HEAD_MM = 250.0
 """From the top of the hair to the nose tip, at most."""
 
@@ -108,6 +111,16 @@ class Fit:
     scale: float = 1.0
     misfit: float = 1.0
 
+    @property
+    def frontal(self) -> bool:
+        """Whether the scan is upright and faces the camera as it is."""
+        return bool(np.degrees(Rotation.from_matrix(self.rotation).magnitude()) < FRONTAL_DEG)
+
+    @property
+    def tension(self) -> float:
+        """The misfit in parts of what is allowed at this pose: above 1 there is no face."""
+        return self.misfit / (MAX_FRONTAL_MISFIT if self.frontal else MAX_MISFIT)
+
 
 @lru_cache(maxsize=1)
 def mean_face() -> MeanFace:
@@ -125,17 +138,16 @@ def find_face(surface: Surface) -> Fit:
     Returns
     -------
     Fit
-        There is no face when its misfit is above ``MAX_MISFIT``.
+        The one of least ``tension``.
     """
     fits = []
     for fit in chain(_round(surface, _FRONTAL, 3, 2), _round(surface, _TURNED, 16, 4)):
-        frontal = np.degrees(Rotation.from_matrix(fit.rotation).magnitude()) < FRONTAL_DEG
-        if fit.misfit < (FRONTAL_MISFIT if frontal else SURE_MISFIT):
+        if fit.misfit < (FRONTAL_MISFIT if fit.frontal else SURE_MISFIT):
             return fit
         fits.append(fit)
     # With any axes, chance finds faces upside down: only a sure one counts.
     other_axes = (fit for fit in _round(surface, _OTHER_AXES, 24, 4) if fit.misfit < SURE_MISFIT)
-    return next(other_axes, min(fits, key=lambda fit: fit.misfit))
+    return next(other_axes, min(fits, key=lambda fit: fit.tension))
 
 
 def _round(surface: Surface, rotations: list[np.ndarray], starts: int, tries: int) -> Iterator[Fit]:

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from affectvlm.synthesis import embedded_sculpt as sculpt
-from affectvlm.synthesis.embedded_layout import BOTTOM, SIDE, TOP, Layout, lay_out
-from affectvlm.synthesis.embedded_relief import carve
+from affectvlm.synthesis.embedded import sculpt
+from affectvlm.synthesis.embedded.layout import BOTTOM, SIDE, TOP, Layout, lay_out
+from affectvlm.synthesis.embedded.relief import carve
 
 SKIN, RIM, MOUTH, EYEBALL, UPPER_TEETH, LOWER_TEETH = range(6)
 """The parts of the mesh."""

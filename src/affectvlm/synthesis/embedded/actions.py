@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from affectvlm.synthesis import embedded_sculpt as sculpt
-from affectvlm.synthesis.embedded_muscles import CORNER, Skin, embedded_skin
-from affectvlm.synthesis.embedded_relief import band
+from affectvlm.synthesis.embedded import sculpt
+from affectvlm.synthesis.embedded.muscles import CORNER, Skin, embedded_skin
+from affectvlm.synthesis.embedded.relief import band
 
 JAW_HINGE = np.array([0.0, 6.0, -100.0])
 """The temporomandibular joint's axis runs through here, from ear to ear."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from affectvlm.synthesis import embedded_sculpt as sculpt
-from affectvlm.synthesis.embedded_relief import band, nasolabial_fold
-from affectvlm.synthesis.embedded_surface import embedded_surface
+from affectvlm.synthesis.embedded import sculpt
+from affectvlm.synthesis.embedded.relief import band, nasolabial_fold
+from affectvlm.synthesis.embedded.surface import embedded_surface
 
 Warp = Callable[[np.ndarray], np.ndarray]
 

@@ -1,6 +1,6 @@
 """The embedded face's triangulation, laid out flat: loops around the eyes and the mouth, finer where needed.
 
-A vertex is a ray of :mod:`~affectvlm.synthesis.embedded_sculpt`: s goes around the head and v upwards. Only the
+A vertex is a ray of :mod:`~affectvlm.synthesis.embedded.sculpt`: s goes around the head and v upwards. Only the
 subject's left half, s >= 0, is laid out; the surface mirrors it.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.spatial import Delaunay, cKDTree
 
-from affectvlm.synthesis import embedded_sculpt as sculpt
+from affectvlm.synthesis.embedded import sculpt
 
 SIDE, TOP, BOTTOM = 150.0, 112.0, -122.0
 """The skin covers 0 <= s <= SIDE and BOTTOM <= v <= TOP."""

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from affectvlm.synthesis.embedded_layout import lid_edges
+from affectvlm.synthesis.embedded.layout import lid_edges
 
 
 def band(value: np.ndarray, start: float, full: float, end: float, gone: float) -> np.ndarray:

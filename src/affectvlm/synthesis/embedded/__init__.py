@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from affectvlm.synthesis.embedded_actions import embedded_shapes
-from affectvlm.synthesis.embedded_identity import embedded_axes
-from affectvlm.synthesis.embedded_surface import SKIN, embedded_surface
+from affectvlm.synthesis.embedded.actions import embedded_shapes
+from affectvlm.synthesis.embedded.identity import embedded_axes
+from affectvlm.synthesis.embedded.surface import SKIN, embedded_surface
 from affectvlm.synthesis.face_model import FaceModel
 
 

@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 from scipy.sparse import coo_matrix
 
-from affectvlm.synthesis import embedded_sculpt as sculpt
-from affectvlm.synthesis.embedded_layout import INNER_CANTHUS, OUTER_CANTHUS, lid_edges
-from affectvlm.synthesis.embedded_relief import band, nasolabial_fold
-from affectvlm.synthesis.embedded_surface import EYEBALL, LOWER_TEETH, SKIN, UPPER_TEETH, Surface, embedded_surface
+from affectvlm.synthesis.embedded import sculpt
+from affectvlm.synthesis.embedded.layout import INNER_CANTHUS, OUTER_CANTHUS, lid_edges
+from affectvlm.synthesis.embedded.relief import band, nasolabial_fold
+from affectvlm.synthesis.embedded.surface import EYEBALL, LOWER_TEETH, SKIN, UPPER_TEETH, Surface, embedded_surface
 
 CORNER = np.array([sculpt.MOUTH_HALF_WIDTH, sculpt.MOUTH_Y - 1.3])
 """The left corner of the mouth, from the front."""
