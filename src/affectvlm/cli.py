@@ -107,6 +107,7 @@ def demo(
         with progress_bar("faces and views", len(samples)) as done:
             word = f"synthetic: {faces.value} faces, {subjects} subjects, seed {seed}"
             prepared = prepare_set(samples, Rig(), run / "prepared", word, jobs, done)
+    _tell_skipped(len(samples), prepared)
     _study(prepared, _config(None, epochs, seed), run, folds, jobs, record)
 
 
@@ -131,8 +132,7 @@ def prepare(
     with progress_bar("views", len(samples)) as done:
         prepared = prepare_set(samples, rig, to, f"folder {folder.name}", jobs, done)
     _say(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}")
-    if skipped := len(samples) - len(prepared):
-        _say(f"{skipped} could not be used; {to / 'skipped.csv'} says why")
+    _tell_skipped(len(samples), prepared)
     _next(f"affectvlm evaluate {to} --out runs/mine")
 
 
@@ -247,6 +247,11 @@ def _version(
     if version:
         print(__version__)
         raise typer.Exit
+
+
+def _tell_skipped(samples: int, prepared: PreparedSet) -> None:
+    if skipped := samples - len(prepared):
+        _say(f"{skipped} of {samples} scans could not be used; {prepared.folder / 'skipped.csv'} says why")
 
 
 def _study(prepared: PreparedSet, config: TrainConfig, run: Path, folds: int, jobs: int, record: RunRecord) -> None:
