@@ -42,7 +42,7 @@ MAX_MISFIT = 0.5
 """A face very unlike the mean; above, the mean face lies on a cheek, an ear or no face at all."""
 
 MAX_FRONTAL_MISFIT = 0.56
-"""The same for a fit within ``FRONTAL_DEG`` of upright and frontal: chance rarely finds one just there (an egg: 0.58)."""
+"""The same within ``FRONTAL_DEG`` of upright and frontal: chance rarely finds a face just there (in an egg: 0.58)."""
 
 HEAD_MM = 250.0
 """From the top of the hair to the nose tip, at most."""
