@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -60,7 +60,7 @@ class TrainConfig(BaseModel):
             The file cannot be read, a setting is unknown, or a value does not fit.
         """
         try:
-            settings = yaml.safe_load(path.read_text("utf-8")) or {}
+            settings: dict[str, Any] = yaml.safe_load(path.read_text("utf-8")) or {}
             return cls(**settings.get("training", settings))
         except OSError as error:
             raise ConfigError(f"{path}: cannot read the settings ({error.strerror})") from error
