@@ -63,7 +63,8 @@ def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -
         TimeRemainingColumn(),
     )
     finished = threading.Event()
-    with Progress(*columns, console=err) as progress:
+    # A script that reads the error stream gets errors and warnings only.
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         task = progress.add_task(text, total=total)
 
         def watch(ask: Callable[[], int]) -> None:
