@@ -17,6 +17,7 @@ from affectvlm.training import TrainConfig
 from affectvlm.training.data import EachOnce, ShuffledBatches
 from affectvlm.training.fit import HISTORY, calibrated_scale, fit
 from affectvlm.training.run_folder import claim_run
+from affectvlm.training.task import one_cycle
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
 CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
@@ -31,6 +32,26 @@ def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed
     np.testing.assert_array_equal(first, np.concatenate(list(ShuffledBatches(rows, 8, seed=3))))
     sampler.set_epoch(1)
     assert not np.array_equal(first, np.concatenate(list(sampler)))
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_the_learning_rate_rises_to_its_highest_and_falls_over_any_number_of_steps(share):
+    for steps in range(1, 130):
+        optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
+        schedule = one_cycle(optimizer, 0.003, steps, share)
+        rates = []
+        for _ in range(steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if len(rates) < steps:
+                schedule.step()
+        top = int(np.argmax(rates))
+        assert 0 < max(rates) <= 0.003 + 1e-12
+        assert (np.diff(rates[: top + 1]) > 0).all()
+        assert (np.diff(rates[top:]) < 0).all()
+        if steps >= 60:
+            assert max(rates) > 0.9 * 0.003
+            assert rates[-1] < 1e-4 * 0.003
 
 
 def test_the_processes_shares_make_up_the_batches_of_one_process():

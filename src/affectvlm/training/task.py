@@ -88,10 +88,17 @@ class AffectVLMTask(lightning.LightningModule):
             [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": free, "weight_decay": 0.0}],
             lr=self.config.learning_rate,
         )
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer,
-            max_lr=self.config.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            pct_start=self.config.warmup_share,
-        )
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = one_cycle(optimizer, self.config.learning_rate, steps, self.config.warmup_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def one_cycle(
+    optimizer: torch.optim.Optimizer, highest: float, steps: int, warmup_share: float
+) -> torch.optim.lr_scheduler.OneCycleLR:
+    """Raise the learning rate to ``highest`` and lower it again (Smith and Topin 2017), also over very few steps.
+
+    The warm-up takes at least one and a half steps: over exactly one, PyTorch's schedule divides by zero.
+    """
+    share = min(max(warmup_share, 1.5 / steps), 0.9)
+    return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=highest, total_steps=steps, pct_start=share)
