@@ -32,4 +32,4 @@ $(VENV)/.with-dev: pyproject.toml
 	touch $@ $(VENV)/.with-demo
 
 clean:
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -259,7 +259,11 @@ def test_an_interrupted_command_says_so_and_leaves_nothing(affectvlm, monkeypatc
     monkeypatch.setattr("affectvlm.scan.read_scan", interrupt)
     before = sorted(tmp_path.iterdir())
     status, text, error = affectvlm("show", face, "--out", tmp_path / "views.png")
-    assert (status, text, error.strip()) == (130, "", "interrupted; the same command goes on from here")
+    assert (status, text, error.strip()) == (
+        130,
+        "",
+        "interrupted; demo, prepare, train and evaluate go on from here when given again",
+    )
     assert sorted(tmp_path.iterdir()) == before
 
 

@@ -211,7 +211,9 @@ def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny
         "another rig": (samples, Rig(size_px=16, pitch_deg=5), own, SOURCE),
         "another source": (samples, tiny_rig, own, "synthetic: another test"),
     }[other]
-    with pytest.raises(DataError, match=r"holds a prepared set of other scans or of another rig \(see .*plan\.json\)"):
+    with pytest.raises(
+        DataError, match=r"holds a prepared set of other or since changed scans, or of another rig \(see .*plan\.json\)"
+    ):
         prepare(*arguments)
     assert contents(own) == before
 
@@ -266,3 +268,15 @@ def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(prepare([sample], tiny_rig, tmp_path / "set", SOURCE)) == 1
+
+
+def test_scans_that_changed_under_the_same_names_are_not_taken_for_the_old_ones(samples, tiny_rig, tmp_path):
+    prepare(samples[:1], tiny_rig, tmp_path / "set", SOURCE)
+    for changed in (replace(samples[0], stamp="another"), replace(samples[0], attributes={"sex": "male", "age": "x"})):
+        with pytest.raises(DataError, match="other or since changed scans"):
+            prepare([changed], tiny_rig, tmp_path / "set", SOURCE)
+
+
+def test_a_repeated_key_is_refused(samples, tiny_rig, tmp_path):
+    with pytest.raises(DataError, match="same key"):
+        prepare([samples[0], samples[0]], tiny_rig, tmp_path / "set", SOURCE)

@@ -1,6 +1,7 @@
 """Training on a tiny prepared set; on two processes it is what it is on one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -201,3 +202,31 @@ def test_the_train_command_runs_under_torchrun_on_two_processes(tiny_set, tmp_pa
     assert len(pd.read_csv(run / HISTORY)) == 1
     assert (run / "model" / "config.json").exists()
     assert done.stdout.count("was chosen") == 1
+
+
+def test_a_run_folder_that_was_moved_keeps_the_epoch_that_was_chosen(fitted, tiny_set, tmp_path):
+    shutil.copytree(fitted[0], tmp_path / "moved")
+    again = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path / "moved")
+    assert again.chosen_epoch == fitted[1].chosen_epoch
+    state = again.model.state_dict()
+    assert all(torch.equal(value, state[name]) for name, value in fitted[1].model.state_dict().items())
+
+
+def test_batches_too_small_for_the_processes_are_refused():
+    with pytest.raises(ConfigError, match="fewer than 2 to each of 2 processes"):
+        ShuffledBatches(np.arange(10), 2, seed=0, rank=0, world=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("seed: -1", "'seed'"),
+        ("objective: {margin: 0.7}", "'objective'"),
+        ("model: {text_heads: 3}", "'model'"),
+        ("model: {image_widths: []}", "'model.image_widths'"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, text, place):
+    (tmp_path / "settings.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=place):
+        TrainConfig.from_yaml(tmp_path / "settings.yaml")

@@ -5,6 +5,7 @@ Heavy libraries are imported inside the commands, so that help comes at once.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from enum import StrEnum
@@ -17,6 +18,7 @@ from rich.markup import escape
 from affectvlm import __version__
 from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines, working
 from affectvlm.errors import AffectVLMError
+from affectvlm.files import written_whole
 from affectvlm.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -75,7 +77,7 @@ class MapOption(StrEnum):
 Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
 Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
 DEFAULT_MODEL = Path("runs/demo/model")
-CORES = os.cpu_count() or 1
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @app.command(epilog="Example: `affectvlm demo --faces ict-facekit --from ICT-FaceKit --out runs/ict`")
@@ -158,8 +160,12 @@ def train(
         if not first:
             fit(known, train_subjects, validation_subjects, settings, run)
             return
-        with progress_bar("epochs", settings.epochs, lambda: epochs_done(run)):
+        record = RunRecord(settings.seed)
+        with written_whole(run / "subjects.json") as path:
+            path.write_text(json.dumps({"train": train_subjects, "validation": validation_subjects}, indent=2))
+        with record.stage("training"), progress_bar("epochs", settings.epochs, lambda: epochs_done(run)):
             fitted = fit(known, train_subjects, validation_subjects, settings, run)
+        record.write(run / "environment.json", known.rig.fingerprint)
         fitted.model.save(run / "model")
         _say(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}")
         _next(f"affectvlm predict SCAN --model {run / 'model'}")
@@ -216,7 +222,6 @@ def show(
     size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=2048)] = 256,
 ) -> None:
     """Draw a scan's views, after it was brought upright, as a model would see them."""
-    from affectvlm.files import written_whole
     from affectvlm.scan import normalize, read_scan
     from affectvlm.views import Rig, render
     from affectvlm.views.picture import contact_sheet
@@ -317,5 +322,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            err.print("interrupted; the same command goes on from here")
+            err.print("interrupted; demo, prepare, train and evaluate go on from here when given again")
         raise

@@ -58,6 +58,7 @@ class FolderDataset:
                 subject=subject.name,
                 emotion=_emotion(folder),
                 load=partial(read_scan, path),
+                stamp=f"{path.stat().st_size}-{path.stat().st_mtime_ns}",
             )
             for subject in _folders(self.root)
             for folder in _folders(subject)

@@ -23,7 +23,7 @@ from affectvlm.files import written_whole
 from affectvlm.prepared import PreparedSet
 from affectvlm.run_record import RunRecord, peak_memory_mib
 from affectvlm.training import TrainConfig
-from affectvlm.training.fit import Fitted, embed, epochs_done, fit
+from affectvlm.training.fit import CHECKPOINTS, Fitted, embed, epochs_done, fit
 from affectvlm.training.run_folder import claim_run
 
 PREDICTIONS, DONE = "predictions.parquet", "done.json"
@@ -82,7 +82,7 @@ def cross_validate(
     # The kept model is trained on everybody but those who choose its epoch; no number of the report is its own.
     todo.append(Job(FINAL, *hold_out(prepared.subjects, config.seed)))
 
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, joblib.cpu_count() // jobs)
     work = (joblib.delayed(_run_job)(prepared.folder, config, job, run / "folds" / job.name, threads) for job in todo)
     for pid, peak_mib in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
         record.saw_worker(pid, peak_mib)
@@ -122,7 +122,7 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
             fitted.model.save(folder / "model")
         with written_whole(folder / DONE) as path:
             path.write_text(json.dumps({"chosen_epoch": fitted.chosen_epoch}))
-        shutil.rmtree(folder / "checkpoints")
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return os.getpid(), peak_memory_mib()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class ModelConfig(BaseModel):
@@ -16,7 +18,7 @@ class ModelConfig(BaseModel):
 
     pretrained: str | None = None
     """Folder or hub id of a CLIP of transformers; the settings below are then those of the CLIP."""
-    image_widths: tuple[int, ...] = (32, 64, 128)
+    image_widths: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)] = (32, 64, 128)
     """Channels of each stage of the image tower."""
     image_blocks: int = Field(1, ge=1)
     """Residual blocks a stage."""
@@ -25,3 +27,9 @@ class ModelConfig(BaseModel):
     text_heads: int = Field(4, ge=1)
     embedding_dim: int = Field(128, ge=2)
     """Dimensions of the joint image-text space."""
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> ModelConfig:
+        if self.text_width % self.text_heads:
+            raise ValueError("expected a text_width that text_heads divides")
+        return self

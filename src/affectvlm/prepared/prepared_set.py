@@ -2,7 +2,7 @@
 
 Layout of the folder::
 
-    plan.json         the rig, the source and the samples' keys, hashed: what this set is
+    plan.json         the rig, the source and a hash of the samples' labels and stamps: what this set is
     shards/00000.*    views of up to ``SHARD_SAMPLES`` samples: one ``.npy`` a map, and a Parquet table of the rows
     index.parquet     all rows: key, subject, emotion, intensity, attributes (JSON), shard, row
     skipped.csv       samples that could not be used, and why
@@ -43,6 +43,8 @@ class PreparedSet:
     rig : Rig
     source : str
         Where the scans come from; starts with ``synthetic`` where they are generated.
+    fingerprint : str
+        Hash of what went in: the samples with their labels, and the rig.
 
     Raises
     ------
@@ -65,6 +67,7 @@ class PreparedSet:
             )
         self.rig = Rig(**manifest["rig"])
         self.source: str = manifest["source"]
+        self.fingerprint: str = manifest["fingerprint"]
         self.index = pd.read_parquet(self.folder / "index.parquet")
         self._open: dict[tuple[int, str], np.ndarray] = {}
 

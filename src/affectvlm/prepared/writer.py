@@ -20,7 +20,7 @@ from affectvlm.views import Rig, encode, render
 from affectvlm.views.rig import MapName
 
 SHARD_SAMPLES = 64
-"""Few enough that a shard of nine 224 px maps stays near 64 MB, and that progress is seen to move."""
+"""Few enough that a shard of nine 224 px maps stays below 80 MB, and that progress is seen to move."""
 
 COLUMNS = ["key", "subject", "emotion", "intensity", "attributes", "shard", "row", "skipped"]
 
@@ -77,13 +77,14 @@ def _claim(folder: Path, plan: dict[str, object], samples: Sequence[Sample]) -> 
         raise DataError(f"{folder}: there are no samples to prepare")
     if len({sample.key for sample in samples}) < len(samples):
         raise DataError(f"{folder}: two samples have the same key; each needs its own")
-    labels = [[sample.key, sample.subject, sample.emotion, sample.intensity] for sample in samples]
-    plan = {**plan, "samples": len(samples), "labels_sha256": hashlib.sha256(json.dumps(labels).encode()).hexdigest()}
+    told = [[s.key, s.subject, s.emotion, s.intensity, dict(s.attributes), s.stamp] for s in samples]
+    text = json.dumps([plan, told], sort_keys=True)
+    plan = {**plan, "samples": len(samples), "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
     plan_file = folder / "plan.json"
     if plan_file.exists():
         if json.loads(plan_file.read_text()) != json.loads(json.dumps(plan)):
             raise DataError(
-                f"{folder}: holds a prepared set of other scans or of another rig (see {plan_file}); "
+                f"{folder}: holds a prepared set of other or since changed scans, or of another rig (see {plan_file}); "
                 "choose another folder, or delete this one first"
             )
         return
@@ -136,6 +137,7 @@ def _finish(folder: Path, rows: pd.DataFrame, source: str, rig: Rig) -> None:
         "source": source,
         "rig": rig.model_dump(mode="json"),
         "rig_fingerprint": rig.fingerprint,
+        "fingerprint": json.loads((folder / "plan.json").read_text())["fingerprint"],
         "samples": len(used),
         "skipped": len(skipped),
     }

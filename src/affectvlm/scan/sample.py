@@ -27,6 +27,8 @@ class Sample:
         1 (slight) to 4 (full), where the source grades its expressions.
     attributes : mapping of str -> str
         What words can say of the subject, such as ``{"sex": "female", "age": "young"}``.
+    stamp : str
+        Changes when the scan does (a file's size and time, a face model's hash): work done before is then not reused.
     """
 
     key: str
@@ -35,3 +37,4 @@ class Sample:
     load: Callable[[], FaceScan]
     intensity: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
+    stamp: str = ""

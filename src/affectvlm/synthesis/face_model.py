@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -42,6 +44,13 @@ class FaceModel:
     shape_names: tuple[str, ...]
     uv: np.ndarray | None = None
     uv_triangles: np.ndarray | None = None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the whole model: faces made of two models with the same one are the same."""
+        arrays = (self.neutral, self.triangles, self.axes, self.shapes)
+        content = b"".join(hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest() for array in arrays)
+        return hashlib.sha256(content + repr((self.axis_names, self.shape_names)).encode()).hexdigest()[:16]
 
     @property
     def action_units(self) -> tuple[str, ...]:

@@ -89,6 +89,7 @@ def generate(source: FaceSource, subjects: int, seed: int) -> list[Sample]:
                 load=partial(make_scan, source, seed, number, emotion, intensity),
                 intensity=intensity,
                 attributes=attributes,
+                stamp=model.fingerprint,
             )
             for emotion in EMOTIONS
             for intensity in INTENSITIES

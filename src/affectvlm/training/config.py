@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
@@ -27,13 +27,19 @@ class ObjectiveConfig(BaseModel):
     mining_temperature: Positive = 0.1
     """How softly a triplet's hardest positive and negative are chosen."""
 
+    @model_validator(mode="after")
+    def _margin_in_range(self) -> ObjectiveConfig:
+        if not self.margin_low < self.margin < self.margin_high:
+            raise ValueError("expected margin_low < margin < margin_high")
+        return self
+
 
 class TrainConfig(BaseModel):
     """One training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=2)
     """Samples a step, over all processes together."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from affectvlm.errors import ConfigError
 from affectvlm.prepared import PreparedSet
 
 
@@ -48,8 +49,9 @@ class ViewDataset(Dataset[Batch]):
 class ShuffledBatches(Sampler[np.ndarray]):
     """Training batches: a new order each epoch, each process its share of every batch.
 
-    The batches are those of a single process, so that training does not depend on how many there are. An incomplete
-    last batch is left out (other samples each epoch).
+    The batches are those of a single process, so that a step's pairs do not depend on how many there are. (Batch
+    normalisation's statistics and the mixing of views do: each process takes its own share.) An incomplete last batch
+    is left out, with other samples each epoch.
 
     Parameters
     ----------
@@ -59,11 +61,21 @@ class ShuffledBatches(Sampler[np.ndarray]):
     seed : int
     rank, world : int
         This process, and how many there are.
+
+    Raises
+    ------
+    ConfigError
+        A process would get fewer than two samples.
     """
 
     def __init__(self, rows: np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
         self.rows, self.seed, self.rank, self.world = rows, seed, rank, world
         self.batch_size = min(batch_size, len(rows)) // world * world
+        if self.batch_size < 2 * world:
+            raise ConfigError(
+                f"a batch of {batch_size} from {len(rows)} training samples leaves fewer than 2 to each of {world} "
+                "processes; take fewer processes, or a larger batch_size and more samples"
+            )
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:

@@ -28,7 +28,7 @@ from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import ViewData, ViewDataset
 from affectvlm.training.task import AffectVLMTask
 
-HISTORY = "history.csv"
+HISTORY, CHECKPOINTS = "history.csv", "checkpoints"
 LOGGED = ("loss", "contrastive", "triplet", "margin", "validation_uar")
 
 
@@ -78,20 +78,41 @@ def fit(
     task = AffectVLMTask(model, prepared, config)
     data = ViewData(ViewDataset(prepared, labels), train, validation, config.batch_size, config.seed)
     checkpoints = ModelCheckpoint(
-        folder / "checkpoints", filename="{epoch}", monitor="validation_uar", mode="max", save_last=True
+        folder / CHECKPOINTS,
+        filename="{epoch}",
+        monitor="validation_uar",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
     )
     trainer = build_trainer(config, [History(folder / HISTORY), checkpoints])
-    last = folder / "checkpoints" / "last.ckpt"
+    last = folder / CHECKPOINTS / "last.ckpt"
     with warnings.catch_warnings():
         # Lightning's hints about worker processes and logging intervals: both are chosen on purpose.
         warnings.filterwarnings("ignore", module="lightning")
-        trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+        try:
+            trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+        except SystemExit:
+            if trainer.interrupted:  # Lightning makes an exit of it
+                raise KeyboardInterrupt from None
+            raise
 
-    best = torch.load(checkpoints.best_model_path, map_location="cpu", weights_only=True)
-    task.load_state_dict(best["state_dict"])
+    chosen_epoch, best = _chosen_checkpoint(folder)
+    task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
     model.eval().cpu()
     model.logit_scale.fill_(calibrated_scale(model, prepared, validation, labels[validation]))
-    return Fitted(model, int(best["epoch"]) + 1)
+    return Fitted(model, chosen_epoch)
+
+
+def _chosen_checkpoint(folder: Path) -> tuple[int, Path]:
+    """Find the epoch with the highest validation UAR among those that are kept, and its file.
+
+    By what lies in the folder, not by what the last process remembers: the folder may have been moved in between.
+    """
+    uar = pd.read_csv(folder / HISTORY).set_index("epoch")["validation_uar"]
+    files = {int(path.stem.removeprefix("epoch=")) + 1: path for path in (folder / CHECKPOINTS).glob("epoch=*.ckpt")}
+    chosen = max(sorted(files), key=lambda epoch: float(uar[epoch]))
+    return chosen, files[chosen]
 
 
 def epochs_done(folder: Path) -> int:

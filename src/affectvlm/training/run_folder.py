@@ -31,6 +31,7 @@ def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int 
     resolved = {
         "source": prepared.source,
         "samples": len(prepared),
+        "prepared_fingerprint": prepared.fingerprint,
         "rig": prepared.rig.model_dump(mode="json"),
         **({} if folds is None else {"folds": folds}),
         "training": config.model_dump(mode="json"),

@@ -63,7 +63,8 @@ class AffectVLMTask(lightning.LightningModule):
         """Gather the embeddings, with their gradients, and the labels: pairs range over the whole batch.
 
         Every process then computes the same loss. In the backward pass each embedding receives the sum of all
-        processes' equal gradients, and DistributedDataParallel takes the mean: together, that of one process.
+        processes' equal gradients, and DistributedDataParallel takes the mean: together, that of one process with the
+        same embeddings.
         """
         if self.trainer.world_size == 1:
             return embeddings, labels

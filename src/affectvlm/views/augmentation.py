@@ -29,7 +29,7 @@ class AugmentationConfig(BaseModel):
     mirror: float = Field(0.5, ge=0, le=1)
     """Share of samples that are mirrored as a whole: left and right views swap."""
     mix: float = Field(0.1, ge=0, le=1)
-    """Share of views that are taken from another sample of the same emotion."""
+    """Share of views that are taken from a sample of the same emotion in the batch, drawn at random: mostly another."""
 
 
 def augment(
