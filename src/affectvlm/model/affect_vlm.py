@@ -69,6 +69,11 @@ class AffectVLM(nn.Module):
         B, V = views.shape[:2]
         return self.towers.encode_images(views.flatten(0, 1)).unflatten(0, (B, V))
 
+    def encode_faces(self, views: Tensor) -> Tensor:
+        """(B, V, C, H, W) -> (B, D), unit length: the views of each face, fused."""
+        fused: Tensor = self.fusion(self.encode_views(views))
+        return fused
+
     def encode_text(self, prompts: list[str]) -> Tensor:
         """P prompts -> (P, D), unit length."""
         ids, mask = tokenize(self.tokenizer, prompts)
@@ -85,9 +90,13 @@ class AffectVLM(nn.Module):
         grammar = Grammar(self.classes)
         return self.encode_prompts([grammar.ensemble(name) for name in self.classes])
 
+    def logits(self, fused: Tensor, prompts: Tensor) -> Tensor:
+        """(B, D) fused views and (P, D) prompts -> (B, P): their cosines, scaled."""
+        return self.logit_scale * fused @ prompts.T
+
     def probabilities(self, fused: Tensor, prompts: Tensor) -> Tensor:
         """(B, D) fused views and (P, D) prompts -> (B, P), each row sums to 1."""
-        return (self.logit_scale * fused @ prompts.T).softmax(dim=-1)
+        return self.logits(fused, prompts).softmax(dim=-1)
 
     def save(self, folder: Path) -> None:
         """Write the model into a folder: safetensors and JSON, the configuration last."""

@@ -149,8 +149,7 @@ class Recognizer:
         if views.rig != self.model.rig:
             raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
         pixels = torch.from_numpy(to_channels(encode(views), views.rig))[None].to(self.model.device)
-        fused = self.model.fusion(self.model.encode_views(pixels))  # (1, D)
         # Double precision at the end, so that a row sums to 1 to the last digit that is printed.
-        logits = (self.model.logit_scale * fused @ prompts.T)[0].double()
+        logits = self.model.logits(self.model.encode_faces(pixels), prompts)[0].double()
         probabilities: np.ndarray = logits.softmax(dim=0).cpu().numpy()
         return probabilities

@@ -184,7 +184,7 @@ def embed(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, batch_size:
     """
     parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
     batches = (torch.from_numpy(prepared.channels(part)).to(model.device) for part in parts)
-    return torch.cat([model.fusion(model.encode_views(views)) for views in batches])
+    return torch.cat([model.encode_faces(views) for views in batches])
 
 
 @torch.inference_mode()

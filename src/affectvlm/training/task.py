@@ -77,7 +77,7 @@ class AffectVLMTask(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
-        fused = self.model.fusion(self.model.encode_views(batch.views))
+        fused = self.model.encode_faces(batch.views)
         self.validation_uar.update(fused @ self.class_embeddings.T, batch.labels)
         self.log("validation_uar", self.validation_uar, on_epoch=True, batch_size=len(batch.labels))
 
