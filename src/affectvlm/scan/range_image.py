@@ -1,0 +1,206 @@
+"""What most scanners deliver: a grid of measured points, and the surface between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from affectvlm.errors import ScanError
+from affectvlm.scan.face_scan import FaceScan
+
+STEEPEST_DEG = 83.0
+"""No sensor measures a surface that it sees at more than this slant: a longer step on the grid is a gap."""
+
+ISOLATED = 2.0
+"""A step this many times longer than the steps before and after it is no slope, but one surface over another."""
+
+
+@dataclass(frozen=True, eq=False)
+class RangeImage:
+    """Points measured on the pixels of a camera, perspective or not; the camera need not be known.
+
+    Parameters
+    ----------
+    points : (R, C, 3) float32
+        Millimetres, +x to the viewer's right, +y up, +z towards the camera; NaN where nothing was measured. Row 0 is
+        the picture's top, column 0 its left.
+    colours : (R, C, 3) uint8, optional
+        RGB, on the same pixels.
+    source : str
+        The file, or a word about where it comes from; stands in messages.
+    """
+
+    points: np.ndarray
+    colours: np.ndarray | None = None
+    source: str = "range image"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "points", np.ascontiguousarray(self.points, np.float32))
+        if self.points.ndim != 3 or self.points.shape[2] != 3:
+            raise ScanError(f"{self.source}: expected a grid of points (R, C, 3), found {self.points.shape}")
+        if self.colours is not None and self.colours.shape != self.points.shape:
+            raise ScanError(
+                f"{self.source}: expected a picture on the grid of points {self.points.shape}, "
+                f"found {self.colours.shape}"
+            )
+
+    @property
+    def measured(self) -> np.ndarray:
+        """(R, C) bool: where there is a point."""
+        return np.isfinite(self.points).all(axis=2)
+
+    def mesh(self, jump_mm: float) -> FaceScan:
+        """Join neighbouring points by triangles.
+
+        A 2 x 2 block of measured points gives two triangles that share its shorter diagonal, three points give one.
+        A step between two neighbours is not bridged when it is longer than ``jump_mm`` and stands out: it is twice
+        as long as the steps before and after it in its row or column, or they lead back (so a nose over a cheek is
+        cut, and so is a spike, but not a steep cheek, where all steps are long); or no slope of up to 83 degrees
+        makes it at this spacing.
+
+        Parameters
+        ----------
+        jump_mm : float
+            Shorter steps are always bridged. A few times the noise.
+
+        Returns
+        -------
+        FaceScan
+            Points with a triangle, row by row; with the picture as its texture, if there is one.
+
+        Raises
+        ------
+        ScanError
+            There is no block of three neighbouring points.
+        """
+        joined_along = _joined(self.points, jump_mm)
+        joined_down = _joined(self.points.transpose(1, 0, 2), jump_mm).T
+        pixels, triangles = _triangulate(self.points, joined_along, joined_down)
+        if len(triangles) == 0:
+            raise ScanError(
+                f"{self.source}: expected a range image of a face, found {int(self.measured.sum())} points in "
+                f"{self.points[..., 0].size} pixels and no three that are neighbours; scan again"
+            )
+        vertices = self.points.reshape(-1, 3).take(pixels, axis=0)
+        if self.colours is None:
+            return FaceScan(vertices, triangles, source=self.source)
+        height, width = self.points.shape[:2]
+        row, column = np.divmod(pixels, np.int32(width))
+        uv = np.empty((len(pixels), 2), np.float32)
+        uv[:, 0], uv[:, 1] = (column + 0.5) / width, 1 - (row + 0.5) / height
+        return FaceScan(vertices, triangles, uv, triangles, self.colours, self.source)
+
+
+@numba.njit(cache=True, nogil=True)
+def _steps(points: np.ndarray) -> np.ndarray:
+    """(R, C - 1) float32, mm: from each point to the next in its row; NaN where one of the two is missing."""
+    rows, columns = points.shape[0], points.shape[1]
+    steps = np.empty((rows, max(columns - 1, 0)), np.float32)
+    for row in range(rows):
+        for column in range(columns - 1):
+            x = points[row, column + 1, 0] - points[row, column, 0]
+            y = points[row, column + 1, 1] - points[row, column, 1]
+            z = points[row, column + 1, 2] - points[row, column, 2]
+            steps[row, column] = np.sqrt(x * x + y * y + z * z)
+    return steps
+
+
+def _joined(points: np.ndarray, jump_mm: float) -> np.ndarray:
+    """(R, C - 1) bool: each point and the next in its row are there, and on the same surface."""
+    steps = _steps(points)
+    sample = steps[:: max(1, len(steps) // 100)]
+    sample = sample[np.isfinite(sample)]
+    if len(sample) == 0:
+        return np.isfinite(steps)
+    # Most of a face is slanted; the shorter steps tell how far apart the pixels are.
+    spacing = np.percentile(sample, 25)
+    return _judged(points, steps, jump_mm, float(spacing / np.cos(np.radians(STEEPEST_DEG))))
+
+
+@numba.njit(cache=True, nogil=True)
+def _judged(points: np.ndarray, steps: np.ndarray, jump: float, longest: float) -> np.ndarray:
+    """(R, C - 1) bool: steps up to the jump, and longer ones, up to the longest, that go on from one to the next."""
+    rows, columns = steps.shape
+    joined = np.zeros((rows, columns), np.bool_)
+    for row in range(rows):
+        for column in range(columns):
+            step = steps[row, column]
+            if step <= jump:
+                joined[row, column] = True
+            elif step <= longest:  # and no NaN
+                for other in (column - 1, column + 1):
+                    # A missing neighbour (NaN) tells of no slope: it compares false.
+                    if 0 <= other < columns and step < ISOLATED * steps[row, other]:
+                        onward = np.float32(0)  # not so at a spike, where the next step leads back
+                        for axis in range(3):
+                            onward += (points[row, column + 1, axis] - points[row, column, axis]) * (
+                                points[row, other + 1, axis] - points[row, other, axis]
+                            )
+                        joined[row, column] |= onward > 0
+    return joined
+
+
+@numba.njit(cache=True, nogil=True)
+def _triangulate(points: np.ndarray, along: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make the triangles whose two sides on the grid are joined.
+
+    Parameters
+    ----------
+    points : (R, C, 3) float32
+    along : (R, C - 1) bool
+        Each point is joined to the next in its row.
+    down : (R - 1, C) bool
+        Each point is joined to the next in its column.
+
+    Returns
+    -------
+    pixels : (V,) int32
+        Those in a triangle, row by row: row * C + column.
+    triangles : (T, 3) int32
+        Rows of ``pixels``, counter-clockwise seen from the camera.
+    """
+    rows, columns = points.shape[0], points.shape[1]
+    triangles = np.empty((2 * max(rows - 1, 0) * max(columns - 1, 0), 3), np.int32)
+    used = np.zeros(rows * columns, np.bool_)
+    count = 0
+    for row in range(rows - 1):
+        for column in range(columns - 1):
+            top, bottom = along[row, column], along[row + 1, column]
+            left, right = down[row, column], down[row, column + 1]
+            if not ((top or bottom) and (left or right)):
+                continue
+            a = row * columns + column  # top left, and clockwise: b, c, d
+            b, c, d = a + 1, a + columns + 1, a + columns
+            falling = rising = np.float32(0)  # the diagonals a-c and b-d, squared
+            for axis in range(3):
+                falling += (points[row + 1, column + 1, axis] - points[row, column, axis]) ** 2
+                rising += (points[row + 1, column, axis] - points[row, column + 1, axis]) ** 2
+            # With a point missing its diagonal is NaN, and the other is taken.
+            if rising <= falling or np.isnan(falling):
+                if top and left:
+                    triangles[count, 0], triangles[count, 1], triangles[count, 2] = a, d, b
+                    used[a] = used[d] = used[b] = True
+                    count += 1
+                if bottom and right:
+                    triangles[count, 0], triangles[count, 1], triangles[count, 2] = c, b, d
+                    used[c] = used[b] = used[d] = True
+                    count += 1
+            else:
+                if left and bottom:
+                    triangles[count, 0], triangles[count, 1], triangles[count, 2] = a, d, c
+                    used[a] = used[d] = used[c] = True
+                    count += 1
+                if top and right:
+                    triangles[count, 0], triangles[count, 1], triangles[count, 2] = a, c, b
+                    used[a] = used[c] = used[b] = True
+                    count += 1
+    pixels = np.flatnonzero(used).astype(np.int32)
+    place = np.empty(rows * columns, np.int32)
+    for i in range(len(pixels)):
+        place[pixels[i]] = i
+    for t in range(count):
+        for corner in range(3):
+            triangles[t, corner] = place[triangles[t, corner]]
+    return pixels, triangles[:count]
