@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from affectvlm.views.rasterizer import rasterize, sample_texture, shade_normals
+from affectvlm.scan.rasterizer import rasterize, sample_texture, shade_normals
 
 FRONT = np.eye(3, dtype=np.float32)[None]
 ORIGIN = np.zeros(3, np.float32)

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from affectvlm.scan import FaceScan
+from affectvlm.scan.rasterizer import rasterize
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.face_model import FaceModel
-from affectvlm.views.rasterizer import rasterize
 
 OUTPUT = Path(__file__).parents[1] / "src/affectvlm/scan/mean_face.npz"
 

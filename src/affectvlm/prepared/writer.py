@@ -107,7 +107,8 @@ def _write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig)
             with warnings.catch_warnings():
                 # A guessed unit or a missing texture would be told once a scan; `affectvlm show` tells it for one.
                 warnings.simplefilter("ignore", UserWarning)
-                maps = encode(render(normalize(sample.load()), rig))
+                scan = sample.load()
+                maps = encode(render(scan if sample.normalized else normalize(scan), rig))
         except ScanError as error:
             reason = str(error)
         attributes = json.dumps(dict(sample.attributes), sort_keys=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numba
 import numpy as np
 
 from affectvlm.errors import ScanError
@@ -63,17 +65,7 @@ class FaceScan:
     @cached_property
     def vertex_normals(self) -> np.ndarray:
         """(V, 3) float32 outward unit normals, each triangle weighted by its area; zero at unused vertices."""
-        corners = self.vertices[self.triangles]  # (T, 3, 3)
-        area_normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-        normals = np.stack(
-            [
-                np.bincount(self.triangles.ravel(), np.repeat(area_normals[:, axis], 3), len(self.vertices))
-                for axis in range(3)
-            ],
-            axis=1,
-        )
-        length = np.linalg.norm(normals, axis=1, keepdims=True)
-        return (normals / np.where(length > 0, length, 1)).astype(np.float32)
+        return _vertex_normals(self.vertices, self.triangles)
 
     def moved(self, rotation: np.ndarray, translation: np.ndarray, scale: float = 1.0) -> FaceScan:
         """Return the scan with every vertex v at ``scale * rotation @ v + translation``.
@@ -88,18 +80,55 @@ class FaceScan:
 
     def kept(self, vertex_mask: np.ndarray) -> FaceScan:
         """Return the part of the mesh whose triangles have all three corners in ``vertex_mask`` ((V,) bool)."""
-        inside = vertex_mask[self.triangles]
-        whole = inside[:, 0] & inside[:, 1] & inside[:, 2]  # thrice as fast as .all(axis=1)
-        triangles = self.triangles[whole]
-        used = np.zeros(len(self.vertices), bool)
-        used[triangles] = True
-        new_row = np.cumsum(used, dtype=np.int32) - 1
+        whole, rows, triangles = _kept(self.triangles, np.asarray(vertex_mask, bool))
         return replace(
             self,
-            vertices=self.vertices[used],
-            triangles=new_row[triangles],
+            vertices=self.vertices[rows],
+            triangles=triangles,
             uv_triangles=None if self.uv_triangles is None else self.uv_triangles[whole],
         )
+
+
+@numba.njit(cache=True, nogil=True)
+def _vertex_normals(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """Add each triangle's cross product to its corners, and bring the sums to unit length."""
+    normals = np.zeros_like(vertices)
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
+        vx, vy, vz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
+        x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        for corner in range(3):
+            v = triangles[t, corner]
+            normals[v, 0] += x
+            normals[v, 1] += y
+            normals[v, 2] += z
+    for v in range(normals.shape[0]):
+        length = math.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        if length > 0:
+            for axis in range(3):
+                normals[v, axis] /= length
+    return normals
+
+
+@numba.njit(cache=True, nogil=True)
+def _kept(triangles: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles (rows) whose corners are all inside, the vertices (rows) that they use, and the former renumbered."""
+    whole = np.empty(triangles.shape[0], np.int64)
+    used = np.zeros(inside.shape[0], np.bool_)
+    count = 0
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if inside[a] and inside[b] and inside[c]:
+            whole[count] = t
+            count += 1
+            used[a] = used[b] = used[c] = True
+    new_row = np.cumsum(used) - 1
+    renumbered = np.empty((count, 3), np.int32)
+    for row in range(count):
+        for corner in range(3):
+            renumbered[row, corner] = new_row[triangles[whole[row], corner]]
+    return whole[:count], np.flatnonzero(used), renumbered
 
 
 def _check_mesh(vertices: np.ndarray, triangles: np.ndarray, source: str) -> None:

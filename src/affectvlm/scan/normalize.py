@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -13,6 +13,9 @@ from scipy.spatial import cKDTree
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.registration import Fit, Surface, find_face
+
+FACE_RADIUS_MM = 100.0
+"""Around the nose tip: the face to the ears, the chin and half the forehead."""
 
 MIN_VERTICES = 100
 """Fewer cannot show a face."""
@@ -32,7 +35,54 @@ SAMPLED_TRIANGLES = 15000
 """Of a fine mesh only about so many triangles are looked at for those points."""
 
 
-def normalize(scan: FaceScan, radius_mm: float = 100.0) -> FaceScan:
+@dataclass(frozen=True)
+class Pose:
+    """Where a face is in its scan.
+
+    Parameters
+    ----------
+    rotation : (3, 3) float
+        Columns are the face's own axes (to its left, up, forward), in the scan's.
+    nose : (3,) float
+        The nose tip, in the scan's frame and in millimetres.
+    unit : str
+        The scan's unit.
+    inside_out : bool
+        Whether the scan's triangles face inwards.
+    """
+
+    rotation: np.ndarray
+    nose: np.ndarray
+    unit: str = "millimetres"
+    inside_out: bool = False
+
+
+def find_pose(scan: FaceScan) -> Pose:
+    """Find the face in a scan of a face or head, at whatever place, pose and unit.
+
+    Raises
+    ------
+    ScanError
+        No face is found.
+    """
+    if len(scan.vertices) < MIN_VERTICES:
+        raise ScanError(
+            f"{scan.source}: expected a face of at least {MIN_VERTICES} vertices, found {len(scan.vertices)}; "
+            "give a finer scan"
+        )
+    unit = _unit(scan)
+    surface = _surface(scan, UNITS[unit])
+    fit = find_face(surface)
+    if fit.tension > 1:
+        raise ScanError(
+            f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
+            "crop the scan to the head and turn it upright"
+        )
+    tip = _nose_tip(_turned_out(scan) if surface.inside_out else scan, fit, UNITS[unit])
+    return Pose(fit.rotation, fit.translation + fit.rotation @ tip, unit, surface.inside_out)
+
+
+def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
     """Bring a scan of a face or head, at whatever place, pose and unit, to the canonical form.
 
     The scan should be roughly upright and show the face; shoulders and hair may be there. Its size is not changed
@@ -54,37 +104,24 @@ def normalize(scan: FaceScan, radius_mm: float = 100.0) -> FaceScan:
     ScanError
         No face is found.
     """
-    if len(scan.vertices) < MIN_VERTICES:
-        raise ScanError(
-            f"{scan.source}: expected a face of at least {MIN_VERTICES} vertices, found {len(scan.vertices)}; "
-            "give a finer scan"
-        )
-    unit, factor = _unit(scan)
-    surface = _surface(scan, factor)
-    fit = find_face(surface)
-    if fit.tension > 1:
-        raise ScanError(
-            f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
-            "crop the scan to the head and turn it upright"
-        )
+    pose = find_pose(scan)
+    factor = UNITS[pose.unit]
     if factor != 1:
-        warnings.warn(f"{scan.source}: taken to be in {unit}, and brought to millimetres", stacklevel=2)
-    if surface.inside_out:
+        warnings.warn(f"{scan.source}: taken to be in {pose.unit}, and brought to millimetres", stacklevel=2)
+    if pose.inside_out:
         scan = _turned_out(scan)
-    turn = fit.rotation.T
-    nose = fit.translation + fit.rotation @ _nose_tip(scan, fit, factor)
-    face = scan.kept(_face_mask(scan, nose / factor, radius_mm / factor))
-    return face.moved(turn, -turn @ nose, factor)
+    face = scan.kept(_face_mask(scan, pose.nose / factor, radius_mm / factor))
+    return face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
 
 
-def _unit(scan: FaceScan) -> tuple[str, float]:
+def _unit(scan: FaceScan) -> str:
     """Guess the unit from the scan's extent: a face with or without head and shoulders is 100 to 1000 mm."""
     vertices = scan.vertices[:: max(1, len(scan.vertices) // 2000)]
     low, high = np.percentile(vertices, [1, 99], axis=0)
     extent = float((high - low).max())
     for unit, factor in UNITS.items():
         if extent * factor >= 100:
-            return unit, factor
+            return unit
     raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
 
 

@@ -174,14 +174,14 @@ def sample_texture(
 
     Returns
     -------
-    colours : (V, size, size, 3) uint8
+    colours : (V, rows, columns, 3) uint8
     """
-    n_views, size = triangle.shape[0], triangle.shape[1]
+    n_views, rows, columns = triangle.shape
     height, width = texture.shape[0], texture.shape[1]
-    colours = np.zeros((n_views, size, size, 3), np.uint8)
+    colours = np.zeros((n_views, rows, columns, 3), np.uint8)
     for view in range(n_views):
-        for row in range(size):
-            for col in range(size):
+        for row in range(rows):
+            for col in range(columns):
                 t = triangle[view, row, col]
                 if t < 0:
                     continue

@@ -21,14 +21,16 @@ class Sample:
     emotion : str
         One of the names in :mod:`affectvlm.emotions`.
     load : callable -> FaceScan
-        Reads or makes the scan, not yet normalised. Picklable (a ``functools.partial`` of a module's function), so
-        that workers load what they need.
+        Reads or makes the scan. Picklable (a ``functools.partial`` of a module's function), so that workers load what
+        they need.
     intensity : int, optional
         1 (slight) to 4 (full), where the source grades its expressions.
     attributes : mapping of str -> str
         What words can say of the subject, such as ``{"sex": "female", "age": "young"}``.
     stamp : str
         Changes when the scan does (a file's size and time, a face model's hash): work done before is then not reused.
+    normalized : bool
+        Whether ``load`` gives the scan as :func:`~affectvlm.scan.normalize` would leave it.
     """
 
     key: str
@@ -38,3 +40,4 @@ class Sample:
     intensity: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     stamp: str = ""
+    normalized: bool = False

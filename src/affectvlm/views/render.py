@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from affectvlm.scan import FaceScan
-from affectvlm.views.rasterizer import rasterize, sample_texture, shade_normals
-from affectvlm.views.rig import MapName, Rig
+from affectvlm.scan.rasterizer import rasterize, sample_texture, shade_normals
+from affectvlm.views.rig import CHANNELS, MapName, Rig
 
 GREY = 128
 """What the texture map shows where a scan has no texture."""
@@ -130,14 +130,21 @@ def to_channels(kept: Mapping[MapName, np.ndarray], rig: Rig) -> np.ndarray:
         The rig's maps in order: depth in units of 100 mm, -1 where nothing is seen (behind the face); normals in
         [-1, 1]; texture in [-1, 1].
     """
-    layers = []
+    name = rig.maps[0]
+    leading = kept[name].shape[: -2 if name == "depth" else -3]
+    channels = np.empty((*leading, rig.channels, *kept[name].shape[len(leading) : len(leading) + 2]), np.float32)
+    first = 0
     for name in rig.maps:
-        values = kept[name].astype(np.float32)
+        layer = channels[..., first : first + CHANNELS[name], :, :]
+        first += CHANNELS[name]
+        # Converted where they end up, in place: training does this for every batch.
         if name == "depth":
-            depth = (values - 32768) * (DEPTH_STEP_MM / DEPTH_SCALE_MM)
-            layers.append(np.where(values > 0, depth, np.float32(-1))[..., None, :, :])
-        elif name == "normals":
-            layers.append(np.moveaxis((values - 128) / 127, -1, -3))
+            layer[..., 0, :, :] = kept[name]
+            layer -= 32768
+            layer *= DEPTH_STEP_MM / DEPTH_SCALE_MM
+            layer[..., 0, :, :][kept[name] == 0] = -1
         else:
-            layers.append(np.moveaxis(values / 127.5 - 1, -1, -3))
-    return np.concatenate(layers, axis=-3)
+            layer[...] = np.moveaxis(kept[name], -1, -3)
+            layer -= 128 if name == "normals" else 127.5
+            layer /= 127 if name == "normals" else 127.5
+    return channels
