@@ -1,0 +1,250 @@
+"""A made-up study on disk, laid out as BU-3DFE or BU-4DFE is: for the programs that read those.
+
+Layout of the folder::
+
+    plan.json                       what the tree is; another study's is refused
+    F0001/F0001_AN01WH_F3D.wrl      BU-3DFE: the mesh, with its picture (.bmp) and 83 landmarks (.bnd) beside it
+    F001/Angry/000.wrl              BU-4DFE: a frame, with its picture (.jpg)
+    BU4DFE_BND_V1.1/F001/Angry/000.bnd    its landmarks
+    subjects.parquet                who the subjects are
+    action_units.parquet            what each face shows; written last: the tree is whole
+    README.txt                      that nobody in it is real
+
+Meshes can be PLY or OBJ instead; a range sensor's grid can be written as in Bosphorus (``.bnt``, ``.png``, ``.lm3``).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from affectvlm import __version__
+from affectvlm.errors import ConfigError, DataError
+from affectvlm.files import written_whole
+from affectvlm.scan.write import PictureSuffix, write_scan
+from affectvlm.scan.write_bnt import write_bnt
+from affectvlm.scan.write_landmarks import write_bnd, write_lm3
+from affectvlm.synthesis.action_units import ACTION_UNITS, FACS_GRADES, UNIT_INDEX
+from affectvlm.synthesis.face_model import FaceModel
+from affectvlm.synthesis.generate import Recording, Study, Take
+from affectvlm.synthesis.landmark_schemes import bosphorus_points, bu_points
+from affectvlm.synthesis.library import load_face_model
+
+TreeFormat = Literal["ply", "obj", "wrl", "bnt"]
+
+PART_TAKES = 25
+"""Made by one worker in one go, and made again if it was interrupted: all of a BU-3DFE subject."""
+
+BLOCK_BYTES = 4096
+"""A file takes up whole blocks on disk."""
+
+PICTURE: dict[str, PictureSuffix] = {"bu3dfe": ".bmp", "bu4dfe": ".jpg"}
+BU4DFE_LANDMARKS = "BU4DFE_BND_V1.1"
+PARTS = ".parts"
+"""Folder of the action units of what is finished, until the tree is whole."""
+
+
+def write_tree(
+    study: Study,
+    folder: Path,
+    format: TreeFormat,
+    jobs: int = 1,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Write a study's scans, landmarks and labels, or finish a tree that was interrupted.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        Where the tree goes. One that holds anything else is refused, never overwritten.
+    format : str
+        ``wrl`` as the data sets have it, ``ply``, ``obj``, or ``bnt`` for a range sensor's grid.
+    jobs : int
+        Worker processes (joblib's active backend). The files are the same for any number.
+    on_progress : callable
+        Called with the number of finished takes each time some more are.
+
+    Raises
+    ------
+    ConfigError
+        A range image is asked of the sensor ``clean``, which makes none.
+    DataError
+        The folder holds something else, or the disk is too small.
+    """
+    import joblib  # only whoever writes a tree needs it: it comes with the extra `train`
+
+    folder = Path(folder)
+    if format == "bnt" and study.sensor == "clean":
+        raise ConfigError("bnt holds a range sensor's grid, and the sensor clean has none: name another --sensor")
+    takes = study.takes()
+    _claim(folder, study, format, len(takes))
+    if (folder / "action_units.parquet").exists():
+        on_progress(len(takes))
+        return
+    parts = [takes[start : start + PART_TAKES] for start in range(0, len(takes), PART_TAKES)]
+    todo = [number for number in range(len(parts)) if not _part_file(folder, number).exists()]
+    done = len(takes) - sum(len(parts[number]) for number in todo)
+    if todo:
+        _check_space(folder, _write_take(study, parts[todo[0]][0], folder, format)[0], len(takes) - done)
+    work = (joblib.delayed(_write_part)(study, parts[number], folder, number, format) for number in todo)
+    for count in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
+        done += count
+        on_progress(done)
+    _finish(folder, study, format, len(parts))
+
+
+def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
+    return {
+        "faces": study.source.name,
+        "face_model": load_face_model(study.source).fingerprint,
+        "protocol": study.protocol,
+        "subjects": study.subjects,
+        "sensor": study.sensor,
+        "textured": study.textured,
+        "seed": study.seed,
+        "format": format,
+        "scans": scans,
+        "affectvlm": __version__,
+    }
+
+
+def _claim(folder: Path, study: Study, format: TreeFormat, scans: int) -> None:
+    """Write down what the tree will be, or make sure that the folder's is the same."""
+    plan = _plan(study, format, scans)
+    file = folder / "plan.json"
+    if file.exists():
+        if json.loads(file.read_text("utf-8")) != plan:
+            raise DataError(
+                f"{folder}: holds scans of another study, sensor, format or version (see {file}); "
+                "choose another folder, or delete this one first"
+            )
+        return
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise DataError(f"{folder}: expected an empty folder for the scans; choose another one")
+    with written_whole(file) as path:
+        path.write_text(json.dumps(plan, indent=2), encoding="utf-8")
+
+
+def _check_space(folder: Path, example: Sequence[Path], scans: int) -> None:
+    """Refuse to begin what would end with a full disk."""
+    blocks = sum(-(-file.stat().st_size // BLOCK_BYTES) for file in example)
+    needed, free = blocks * BLOCK_BYTES * scans, shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder}: {scans} scans take about {needed / 1e9:.1f} GB, found {free / 1e9:.1f} GB free; "
+            "choose another disk, fewer subjects, or --format ply, which is the smallest"
+        )
+
+
+def _part_file(folder: Path, number: int) -> Path:
+    return folder / PARTS / f"{number:06d}.parquet"
+
+
+def _write_part(study: Study, takes: Sequence[Take], folder: Path, number: int, format: TreeFormat) -> int:
+    """Write some takes; the table of their action units is written last and says that all are there."""
+    import pandas as pd
+
+    model = load_face_model(study.source)
+    rows = []
+    for take in takes:
+        _, recording = _write_take(study, take, folder, format)
+        grades = facs_grades(model, recording.strengths)
+        rows.append([take.key, take.subject.name, take.emotion, take.intensity, take.frame, *grades.ravel().tolist()])
+    columns = [f"{unit}_{side}" for unit in ACTION_UNITS for side in "LR"]
+    table = pd.DataFrame(rows, columns=["key", "subject", "emotion", "intensity", "frame", *columns])
+    table = table.astype({"intensity": "Int64", "frame": "Int64", **dict.fromkeys(columns, "float32")})
+    with written_whole(_part_file(folder, number)) as path:
+        table.to_parquet(path)
+    return len(takes)
+
+
+def facs_grades(model: FaceModel, strengths: np.ndarray) -> np.ndarray:
+    """Tell what a face shows in the grades of FACS.
+
+    Parameters
+    ----------
+    model : FaceModel
+        What it has no shape for cannot be seen, and is 0; a shape without sides shows the mean of both on both.
+    strengths : (A, 2) float
+
+    Returns
+    -------
+    (A, 2) float32 in [0, 5]
+    """
+    grades = np.zeros((len(ACTION_UNITS), 2), np.float32)
+    for name, weight in zip(model.shape_names, model.weights(strengths), strict=True):
+        unit, _, side = name.partition("_")
+        sides = {"L": slice(0, 1), "R": slice(1, 2), "": slice(0, 2)}[side]
+        grades[UNIT_INDEX[unit], sides] = FACS_GRADES * weight
+    return grades.clip(0, FACS_GRADES)
+
+
+def _write_take(study: Study, take: Take, folder: Path, format: TreeFormat) -> tuple[list[Path], Recording]:
+    """Record one take and write its files, the mesh last."""
+    recording = study.record(take)
+    stem = folder / f"{take.key}_F3D" if study.protocol == "bu3dfe" else folder / take.key
+    if format == "bnt" and recording.grid is not None:
+        labelled = bosphorus_points(recording.landmarks)
+        landmark_file = stem.with_suffix(".lm3")
+        write_lm3(landmark_file, list(labelled), np.stack(list(labelled.values())))
+        return [landmark_file, *write_bnt(stem.with_suffix(".bnt"), recording.grid)], recording
+    vertices = recording.scan.vertices
+    # Built once for 83 questions: a tree that is quickly made serves better than one that answers quickly.
+    nearest = cKDTree(vertices, balanced_tree=False, compact_nodes=False).query(bu_points(recording.landmarks))[1]
+    landmark_file = (stem if study.protocol == "bu3dfe" else folder / BU4DFE_LANDMARKS / take.key).with_suffix(".bnd")
+    write_bnd(landmark_file, nearest, vertices[nearest])
+    mesh = write_scan(stem.with_suffix(f".{format}"), recording.scan, PICTURE[study.protocol])
+    return [landmark_file, *mesh], recording
+
+
+def _finish(folder: Path, study: Study, format: TreeFormat, parts: int) -> None:
+    """Write what is known of all, and last the table that says that the tree is whole."""
+    import pandas as pd
+
+    people = pd.DataFrame([{"subject": person.name, **person.attributes} for person in study.people])
+    people = people.reindex(columns=list(dict.fromkeys(["subject", "sex", "age", "ancestry", *people.columns])))
+    with written_whole(folder / "subjects.parquet") as path:
+        people.astype("string").to_parquet(path)
+    with written_whole(folder / "README.txt") as path:
+        path.write_text(_readme(study, format), encoding="utf-8", newline="\n")
+    for leftover in folder.rglob(".*.unfinished.*"):
+        leftover.unlink()  # of a run that was killed outright: half a mesh that a search for *.wrl would find
+    tables = [pd.read_parquet(_part_file(folder, number)) for number in range(parts)]
+    with written_whole(folder / "action_units.parquet") as path:
+        pd.concat(tables, ignore_index=True).to_parquet(path)
+    shutil.rmtree(folder / PARTS)
+
+
+def _readme(study: Study, format: TreeFormat) -> str:
+    data_set = {"bu3dfe": "BU-3DFE", "bu4dfe": "BU-4DFE"}[study.protocol]
+    return f"""Synthetic faces: nobody here is real, and nobody was scanned.
+
+Made by AffectVLM {__version__}. Folders and files are named as in {data_set}, so that the same programs read
+them; nothing was taken from that data set.
+
+Face model: {study.source.name}
+Subjects:   {study.subjects}
+Protocol:   {study.protocol}
+Sensor:     {study.sensor}
+Textured:   {"yes" if study.textured else "no"}
+Format:     {format}
+Seed:       {study.seed}
+
+The same version, face model and settings make the same files again.
+
+subjects.parquet      each subject's sex, age and ancestry, as far as the face model knows them; where it does not
+                      know the sex, the letters F and M in the names are given in turn and mean nothing
+action_units.parquet  what each face shows: grades 0 to 5 of FACS for each action unit, on the subject's own left (L)
+                      and right (R) side; key is the file without its kind and ending
+
+Coordinates are millimetres: +x to the viewer's right, +y up, +z towards the camera.
+Landmarks are those of the face model, brought to the number and order of BU-3DFE (.bnd) or Bosphorus (.lm3), whose
+"left" is the viewer's left: an approximation.
+"""
