@@ -27,7 +27,7 @@ FINE_REACH_MM = 10.0
 SIZE_STIFFNESS = 100.0
 """How hard (mm2) the mean face's own size is held: without, it shrinks until it fits anywhere."""
 
-FINE_STEPS = 8
+FINE_STEPS = 16
 """At most this many steps with all the points."""
 
 SURE_MISFIT = 0.39

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from affectvlm.synthesis.embedded import sculpt
+from affectvlm.synthesis.embedded.ancestry import ancestry_axes
 from affectvlm.synthesis.embedded.relief import band, nasolabial_fold
 from affectvlm.synthesis.embedded.surface import embedded_surface
 
@@ -41,7 +42,7 @@ def _everywhere(p: np.ndarray) -> np.ndarray:
 
 
 def _jaw_width(p: np.ndarray) -> np.ndarray:
-    return _grow(p, band(p[:, 1], -200, -60, -45, 10), (0, 0, 0), (0.07, 0, 0))
+    return _grow(p, band(p[:, 1], -200, -60, -45, 10), (0, 0, 0), (0.05, 0, 0))
 
 
 def _chin_width(p: np.ndarray) -> np.ndarray:
@@ -59,7 +60,7 @@ def _nose_tip(p: np.ndarray) -> np.ndarray:
 def _sex(p: np.ndarray) -> np.ndarray:
     return (
         0.016 * (p - [0, 0, -60])
-        + 0.6 * _jaw_width(p)
+        + 0.8 * _jaw_width(p)
         + 0.5 * _lower_face(p)
         + _move(p, _zone(p, (14, 48, -25), (22, 7, 14)), 0, -0.8, 1.5)
         + _move(p, _nose_tip(p), 0.8, -0.4, 1.0)
@@ -94,7 +95,7 @@ def _nose_deviation(p: np.ndarray) -> np.ndarray:
 
 def _tilted_mouth(p: np.ndarray) -> np.ndarray:
     motion = np.zeros_like(p)
-    motion[:, 1] = 0.9 * np.tanh(p[:, 0] / 15) * _zone(p, (20, -36, -25), (18, 14, 20))
+    motion[:, 1] = 0.7 * np.tanh(p[:, 0] / 15) * _zone(p, (20, -36, -25), (18, 14, 20))
     return motion
 
 
@@ -117,6 +118,13 @@ def _nose_angle(p: np.ndarray) -> np.ndarray:
     return _move(p, _zone(p, (0, -2, -4), (10, 8, 10)), 0, 1.5, 0.3)
 
 
+def _lid_fold(p: np.ndarray) -> np.ndarray:
+    """A fuller upper lid, whose fold comes down over the inner corner of the eye."""
+    fuller = _zone(p, (32, 41.5, -34), (13, 3.6, 14))
+    corner = _zone(p, (19, 34.5, -36), (4.5, 3.0, 9))
+    return _move(p, fuller, 0, -1.0, 1.2) + _move(p, corner, 0.4, -1.3, 0.8)
+
+
 AXES: dict[str, Warp] = {
     "sex": _sex,
     "age": _age,
@@ -137,7 +145,7 @@ AXES: dict[str, Warp] = {
     "eye_depth": lambda p: _move(p, _eye(p, 18), 0, 0, -1.4),
     "eye_slant": _eye_slant,
     "cheekbone": lambda p: _move(p, _zone(p, (52, 12, -58), (15, 11, 20)), 2.2, 0.3, 1.6),
-    "cheek_fullness": lambda p: _move(p, _zone(p, (44, -22, -52), (17, 20, 24)), 2.6, 0, 1.8),
+    "cheek_fullness": lambda p: _move(p, _zone(p, (44, -22, -52), (17, 20, 24)), 2.0, 0, 1.5),
     "nose_length": lambda p: _move(p, _zone(p, (0, -4, -12), (15, 11, 18)), 0, -1.9, 0),
     "nose_width": lambda p: _move(p, _zone(p, (13, -3, -18), (8, 9, 11)), 1.5, 0, 0),
     "nose_protrusion": lambda p: _move(p, _zone(p, (0, 1, -6), (12, 13, 12)), 0, 0, 2.0),
@@ -159,4 +167,5 @@ AXES: dict[str, Warp] = {
 def embedded_axes() -> dict[str, np.ndarray]:
     """Every axis, (V, 3) float64 mm."""
     vertices = embedded_surface().vertices
-    return {name: warp(vertices) for name, warp in AXES.items()}
+    axes = {name: warp(vertices) for name, warp in AXES.items()}
+    return {**axes, **ancestry_axes(axes | {"lid_fold": _lid_fold(vertices)})}

@@ -14,7 +14,7 @@ from scipy.spatial import Delaunay, cKDTree
 
 from affectvlm.synthesis.embedded import sculpt
 
-SIDE, TOP, BOTTOM = 150.0, 112.0, -122.0
+SIDE, TOP, BOTTOM = 185.0, 194.0, -122.0
 """The skin covers 0 <= s <= SIDE and BOTTOM <= v <= TOP."""
 LID_POINTS = 44
 MOUTH_COLUMNS = 17
@@ -50,16 +50,10 @@ def lid_edges(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Heights of the upper and lower lid's edge at ``x`` >= 0; both the canthi's own beyond them."""
     t = np.clip((x - INNER_CANTHUS[0]) / (OUTER_CANTHUS[0] - INNER_CANTHUS[0]), 0, 1)
     line = INNER_CANTHUS[1] + t * (OUTER_CANTHUS[1] - INNER_CANTHUS[1])
-    return line + 5.9 * np.sin(np.pi * t**0.85) ** 0.9, line - 4.7 * np.sin(np.pi * t**1.15)
-
-
-def towards(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Find the s of the level rays that meet the skin at ``x`` (and, being level, at ``y``)."""
-    z = np.full_like(x, -30.0)
-    for _ in range(3):
-        s = sculpt.RAY_SCALE * np.arctan2(x, z - sculpt.AXIS_Z)
-        z = sculpt.cast(s, y)[:, 2]
-    return s
+    # Narrow where the tear duct is.
+    open_share = 0.3 + 0.7 * np.clip(t / 0.25, 0, 1) ** 0.8
+    upper, lower = 5.9 * np.sin(np.pi * t**0.85) ** 0.9, 4.5 * np.sin(np.pi * t**1.15)
+    return line + upper * open_share, line - lower * open_share
 
 
 def _lid_loop() -> np.ndarray:
@@ -71,7 +65,7 @@ def _lid_loop() -> np.ndarray:
     upper, lower = lid_edges(x)
     x = np.concatenate([x, x[-2:0:-1]])
     y = np.concatenate([upper, lower[-2:0:-1]])
-    return np.stack([towards(x, y), y], axis=1)
+    return np.stack([sculpt.towards(x, y), y], axis=1)
 
 
 def _around(loop: np.ndarray, distance: float) -> np.ndarray:
@@ -86,7 +80,7 @@ def _lip_rows() -> tuple[np.ndarray, np.ndarray]:
     t = np.sin(np.linspace(0, np.pi / 2, MOUTH_COLUMNS)) * 0.6 + 0.4 * np.linspace(0, 1, MOUTH_COLUMNS)
     x = t * sculpt.MOUTH_HALF_WIDTH
     y = sculpt.mouth_line(x)
-    slit = np.stack([towards(x, y), y], axis=1)
+    slit = np.stack([sculpt.towards(x, y), y], axis=1)
     slit[0, 0] = 0
     full = (1 - t**2) ** 0.62 + 0.14
     rows = []
@@ -98,13 +92,14 @@ def _lip_rows() -> tuple[np.ndarray, np.ndarray]:
 
 def _spacing(s: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Wanted distance between neighbours, in mm."""
-    size = np.full_like(s, 5.5)
+    size = np.where(v > 120, 7.5, 5.5)
     size[(s < 100) & (v > -100) & (v < 85)] = 3.6
     size[(s < 62) & (v > -92) & (v < 72)] = 2.6
     size[(s < 56) & (v > 20) & (v < 62)] = 2.0
     size[(s < 34) & (v > -50) & (v < -14)] = 1.8
     size[(s < 25) & (v > -16) & (v < 16)] = 1.35
     size[(s < 14) & (v >= 16) & (v < 40)] = 1.7
+    size[(s > 116) & (s < 170) & (v > -16) & (v < 56)] = 2.3
     return size
 
 
@@ -121,8 +116,8 @@ def _frame() -> np.ndarray:
     while heights[-1] < TOP:
         heights.append(heights[-1] + float(_spacing(np.zeros(1), np.array([heights[-1]]))[0]))
     heights[-1] = TOP
-    side = np.linspace(BOTTOM, TOP, 44)
-    across = np.linspace(0, SIDE, 29)[1:-1]
+    side = np.linspace(BOTTOM, TOP, 56)
+    across = np.linspace(0, SIDE, 32)[1:-1]
     return np.concatenate(
         [
             np.stack([np.zeros(len(heights)), heights], axis=1),
@@ -180,7 +175,7 @@ def lay_out() -> Layout:
     frame = frame[~(on_midline & in_rows)]
     fixed = np.concatenate([features, frame])
     free = np.empty((0, 2))
-    for h in (1.35, 1.7, 1.8, 2.0, 2.6, 3.6, 5.5):
+    for h in (1.35, 1.7, 1.8, 2.0, 2.3, 2.6, 3.6, 5.5, 7.5):
         grid = _hexagonal(h)
         grid = grid[_spacing(grid[:, 0], grid[:, 1]) == h]
         grid = grid[~_inside(grid, lid)]

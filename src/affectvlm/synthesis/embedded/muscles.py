@@ -54,11 +54,16 @@ class Skin:
         across = across / (1 + np.exp(-2 * (x / wide) ** 2))  # both sides' together, or x = 0 would show a kink
         return across * np.exp(-0.5 * ((self.y - y) / tall) ** 2) * band(self.z, -110, -75, 50, 60)
 
+    def across_lips(self, away: np.ndarray) -> np.ndarray:
+        """1 at the midline, 0 at the corners' sides: steeply beside the slit, gently at a distance from it."""
+        beside = np.exp(-((away / 5) ** 2))
+        return beside * self.part_of_slit + (1 - beside) * np.exp(-0.5 * (self.x / 14) ** 2)
+
     def lip(self, upper: bool, reach: float = 9.0) -> np.ndarray:
         """1 on one lip's edge at the midline, fading with the height over it and towards the corner."""
         away = np.abs(self.y - sculpt.mouth_line(self.x))
         side = self.over > 0 if upper else self.over < 0
-        return side * self.part_of_slit * np.exp(-0.5 * (away / reach) ** 2) * band(self.z, -60, -40, 50, 60)
+        return side * self.across_lips(away) * np.exp(-0.5 * (away / reach) ** 2) * band(self.z, -60, -40, 50, 60)
 
     def slide(self, right: np.ndarray, up: np.ndarray) -> np.ndarray:
         """Move along the skin by what is ``right`` (away from the midline) and ``up``, seen from the front."""

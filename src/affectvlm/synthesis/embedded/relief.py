@@ -8,6 +8,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 
 from affectvlm.synthesis.embedded.layout import lid_edges
+from affectvlm.synthesis.embedded.sculpt import MOUTH_HALF_WIDTH, mouth_line, red_borders
 
 
 def band(value: np.ndarray, start: float, full: float, end: float, gone: float) -> np.ndarray:
@@ -61,7 +62,7 @@ def smooth_curve(knots: np.ndarray, count: int = 24) -> np.ndarray:
     return rows[0]
 
 
-BROW = smooth_curve(np.array([[10.5, 48.0], [22, 52.0], [38, 54.5], [50, 46.5]]))
+BROW = smooth_curve(np.array([[11.0, 49.5], [22, 55.0], [38, 58.5], [52, 49.0]]))
 """The eyebrow's middle, from the nose outwards, seen from the front."""
 
 
@@ -112,17 +113,51 @@ def _relaxed(points: np.ndarray, triangles: np.ndarray, rounds: int = 4) -> np.n
 def brow_thickness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Thickness of the eyebrow's hair, mm, at places x >= 0 seen from the front."""
     share, distance = along_curve(np.stack([x, y], axis=1), BROW)
-    half_height = 3.6 - 2.2 * share**2
-    ends = np.where((share <= 0) | (share >= 1), 0.6, 1.0)
-    return 1.5 * ends * np.exp(-((distance / half_height) ** 4))
+    half_height = 4.2 - 2.2 * share**2
+    ends = np.where((share <= 0) | (share >= 1), 0.7, 1.0)
+    return 0.9 * ends * np.exp(-((distance / half_height) ** 2))
 
 
 def _lid_crease(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     upper, lower = lid_edges(x)
-    inside = np.clip((x - 17) / 4, 0, 1) * np.clip((50 - x) / 6, 0, 1)
-    fold = -1.0 * np.exp(-(((y - upper - 4.6) / 1.1) ** 2)) + 0.5 * np.exp(-(((y - upper - 7.2) / 1.8) ** 2))
-    bag = -0.35 * np.exp(-(((lower - y - 7) / 2.0) ** 2))
+    inside = _ease((x - 16) / 6) * _ease((52 - x) / 8)
+    fold = -0.6 * np.exp(-(((y - upper - 4.3) / 1.3) ** 2)) + 0.4 * np.exp(-(((y - upper - 7.5) / 2.2) ** 2))
+    bag = -0.25 * np.exp(-(((lower - y - 7.5) / 2.6) ** 2))
     return inside * (np.where(y > upper, fold, 0) + np.where(y < lower, bag, 0))
+
+
+def _hill(x: np.ndarray, y: np.ndarray, centre: tuple[float, float], radii: tuple[float, float]) -> np.ndarray:
+    return np.exp(-0.5 * (((x - centre[0]) / radii[0]) ** 2 + ((y - centre[1]) / radii[1]) ** 2))
+
+
+TEAR_TROUGH = smooth_curve(np.array([[15.0, 26], [19, 17], [27, 11]]))
+"""The groove from the inner canthus down along the orbit's border."""
+
+
+def _bones_and_fat(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """What keeps a forehead and a cheek from being egg-smooth."""
+    share, distance = along_curve(np.stack([x, y], axis=1), TEAR_TROUGH)
+    return (
+        1.3 * _hill(x, y, (25, 76), (14, 11))  # frontal eminence
+        - 0.4 * _hill(x, y, (0, 62), (15, 7))  # between it and the brow ridges
+        - 0.3 * _hill(x, y, (30, 63), (18, 6))
+        + 0.4 * _hill(x, y, (15, 49), (10, 5))  # superciliary arch
+        - 1.1 * _hill(x, y, (61, 42), (7, 17))  # temple
+        - 0.6 * np.exp(-((distance / 2.6) ** 2)) * band(share, -0.1, 0.25, 0.6, 1.05)
+        - 0.4 * _hill(x, y, (47, -18), (9, 12))  # below the cheekbone
+        + 0.8 * _hill(x, y, (9, -66), (8, 6))  # the chin's two sides
+        - 0.5 * _hill(x, y, (0, -66), (3, 6))
+        - 0.7 * _hill(x, y, (27, -66), (8, 8))  # before the chin's sides
+        + 0.6 * _hill(x, y, (31, -36), (4, 6))  # the knot of muscle beside the mouth's corner
+    )
+
+
+def _red_border(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The fine roll of skin around the lips' red."""
+    upper, lower = red_borders(x)
+    roll = 0.45 * np.exp(-(((y - upper - 1.4) / 1.5) ** 2)) - 0.4 * np.exp(-(((y - upper + 1.0) / 1.4) ** 2))
+    roll += 0.25 * np.exp(-(((lower - y - 1.5) / 1.8) ** 2)) - 0.2 * np.exp(-(((lower - y + 1.0) / 1.8) ** 2))
+    return roll * band(x, -2, -1, 15, 24)
 
 
 def carve(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
@@ -140,9 +175,13 @@ def carve(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     points = _relaxed(points, triangles)
     normals = _normals(points, triangles)
     x, y, z = points.T
-    height = brow_thickness(x, y) + _lid_crease(x, y) + 0.6 * nasolabial_fold(x, y, 0.0, 0.9)
-    groove = np.exp(-(((y + 19) / 5.5) ** 4))
-    height += groove * (-1.1 * np.exp(-((x / 2.6) ** 2)) + 0.5 * np.exp(-(((x - 4.8) / 1.9) ** 2)))
+    height = brow_thickness(x, y) + _lid_crease(x, y) + 0.42 * nasolabial_fold(x, y, 0.0, 0.9)
+    height += _bones_and_fat(x, y) + _red_border(x, y)
+    groove = np.exp(-(((y + 20.5) / 6.0) ** 4))
+    height += groove * (-0.8 * np.exp(-((x / 2.6) ** 2)) + 0.5 * np.exp(-(((x - 4.8) / 1.9) ** 2)))
     nostril = np.exp(-(((x - 6.8) / 2.7) ** 2) - ((z + 13.5) / 4.5) ** 2) * band(y, -15, -11, -6, -3)
     height -= 3.2 * nostril * band(-normals[:, 1], 0.1, 0.5, 1, 2)
-    return points + (height * (z > -70))[:, None] * normals
+    # The lips' edges stay where they meet.
+    beside = np.exp(-(((y - mouth_line(x)) / 1.5) ** 2)) * band(x, -2, -1, MOUTH_HALF_WIDTH + 1, MOUTH_HALF_WIDTH + 5)
+    height *= 1 - beside
+    return points + (height * band(z, -82, -66, 50, 60))[:, None] * normals

@@ -17,14 +17,21 @@ SKIN, RIM, MOUTH, EYEBALL, UPPER_TEETH, LOWER_TEETH = range(6)
 
 # How far the mouth's rows lie behind the lips' edge, how far from the mouth line they open, and how much of
 # their lip's motion they take along.
-_MOUTH_BACK_MM = (1.6, 3.6, 7.0, 13.0, 20.0, 27.0)
-_MOUTH_OPEN_MM = (0.25, 0.8, 2.5, 5.0, 5.5, 0.0)
-_MOUTH_FOLLOW = (1.0, 0.95, 0.8, 0.5, 0.3, 0.2)
-_MOUTH_UV_HALF, _MOUTH_UV_EDGE = 0.15, 0.005
+_MOUTH_BACK_MM = (1.6, 3.6, 8.0, 17.0, 32.0, 50.0)
+_MOUTH_OPEN_MM = (0.25, 0.8, 3.0, 7.0, 9.0, 0.0)
+_MOUTH_FOLLOW = (1.0, 0.97, 0.9, 0.75, 0.55, 0.35)
+# Below the skin's part of the picture: the mouth's inside in the middle, an eyeball on each side, and two strips of
+# teeth between mouth and skin.
+_SKIN_UV_BOTTOM = 0.15
+_MOUTH_UV_HALF, _MOUTH_UV_TOP, _MOUTH_UV_EDGE = 0.2, 0.1, 0.004
+_EYE_UV_CENTRE, _EYE_UV_RADIUS = (0.85, 0.073), 0.07
+_TEETH_UV_MIDDLE, _TEETH_UV_ROW, _TEETH_UV_MM = 0.125, 0.005, 0.006
 # Rows of a tooth from the gum over the biting edge to behind: height over the edge, depth behind the front.
-_TEETH_ROWS = ((-13.0, 2.0), (-7.0, 0.6), (-1.5, 0.0), (0.0, 0.6), (0.0, 3.5))
+_TEETH_ROWS = ((-20.0, 4.5), (-7.0, 0.6), (-1.5, 0.0), (0.0, 0.6), (0.0, 3.5))
 _TEETH_EDGE_Y = {UPPER_TEETH: -35.0, LOWER_TEETH: -36.0}
 _TEETH_FRONT_Z = {UPPER_TEETH: -19.5, LOWER_TEETH: -22.0}
+_CARUNCLE = 0.55
+"""How far the hillock of flesh in the inner corner of the eye reaches towards the lids' edge."""
 _RIM_RADII = (sculpt.EYE_RADIUS + 0.25, sculpt.EYE_RADIUS - 0.8)
 
 
@@ -112,8 +119,18 @@ class _Half:
 
 
 def _skin_uv(s: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Unroll the skin onto the upper nine tenths of the picture."""
-    return np.stack([0.5 + 0.5 * s / SIDE, 0.1 + 0.9 * (v - BOTTOM) / (TOP - BOTTOM)], axis=-1)
+    """Unroll the skin onto the upper part of the picture; the face gets a larger share than the rest of the head."""
+    middle = (TOP + BOTTOM) / 2 - 28
+    u = 0.5 + 0.5 * _magnified(s / SIDE, 0.7)
+    over = np.where(v > middle, (v - middle) / (TOP - middle), (v - middle) / (middle - BOTTOM))
+    height = (middle - BOTTOM) / (TOP - BOTTOM)
+    grown = height + np.where(over > 0, 1 - height, height) * _magnified(over, 0.65)
+    return np.stack([u, _SKIN_UV_BOTTOM + (1 - _SKIN_UV_BOTTOM) * grown], axis=-1)
+
+
+def _magnified(t: np.ndarray, more: float) -> np.ndarray:
+    """Map -1..1 onto itself, enlarging the middle at the cost of the ends."""
+    return t * (1 + more * (1 - np.abs(t)))
 
 
 def _strip(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -135,10 +152,23 @@ def _add_rims(half: _Half, layout: Layout) -> None:
         ray = skin - sculpt.EYE
         ray[:, :2] *= (1.0, 1.04)[row]
         points = sculpt.EYE + radius * ray / np.linalg.norm(ray, axis=1, keepdims=True)
+        if row == 0:
+            # In the inner corner a hillock of flesh fills what the ball leaves open.
+            points += _CARUNCLE * np.exp(-(((skin[:, :1] - skin[0, 0]) / 3.5) ** 2)) * (skin - points)
         inward = middle + (flat - middle) * (0.9, 0.8)[row]
         rows = half.add(points, _skin_uv(inward[:, 0], inward[:, 1]), RIM, leader=edge)
         half.triangles.append(_strip(np.append(rows, rows[0]), np.append(previous, previous[0])))
         previous = rows
+
+
+def _mouth_uv(across: np.ndarray, share: float) -> np.ndarray:
+    """An upper row of the mouth's patch, which is nested boxes: the lips' edge outside, at 1, its depth inside, at 0.
+
+    ``across`` is -1 and 1 at the corners, which both of the box's halves share.
+    """
+    half_height = _MOUTH_UV_TOP / 2
+    height = np.where(np.abs(across) == 1, 0, share * (half_height - _MOUTH_UV_EDGE))
+    return np.stack([0.5 + _MOUTH_UV_HALF * (0.6 + 0.4 * share) * across, half_height + height], axis=1)
 
 
 def _add_mouth(half: _Half, layout: Layout) -> None:
@@ -152,11 +182,10 @@ def _add_mouth(half: _Half, layout: Layout) -> None:
     for row, (back, opening, follow) in enumerate(zip(_MOUTH_BACK_MM, _MOUTH_OPEN_MM, _MOUTH_FOLLOW, strict=True)):
         last = row == len(_MOUTH_BACK_MM) - 1
         points = edge.copy()
-        points[:, 0] *= 1 - 0.25 * back / 27
+        points[:, 0] *= 1 - 0.45 * back / _MOUTH_BACK_MM[-1]
         points[:, 2] -= back * (1 - 0.55 * across**2)
         lift = opening * np.sqrt(1 - across**2)
-        height = 0.1 - _MOUTH_UV_EDGE - (0.05 - _MOUTH_UV_EDGE) * (row + 1) / len(_MOUTH_BACK_MM)
-        uv = np.stack([0.5 + _MOUTH_UV_HALF * across, np.full(columns, height)], axis=1)
+        uv = _mouth_uv(across, 1 - (row + 1) / len(_MOUTH_BACK_MM))
         corner = half.add(points[-1:], uv[-1:], MOUTH, upper[-1:], follow)
         sides: list[np.ndarray] = []
         for side, leader in ((1, upper), (-1, lower)):
@@ -164,7 +193,7 @@ def _add_mouth(half: _Half, layout: Layout) -> None:
                 sides.append(sides[0])
                 continue
             shifted = points[:-1] + side * lift[:-1, None] * np.array([0, 1, 0])
-            shifted_uv = uv[:-1] if side > 0 else uv[:-1] * [1, -1] + [0, 0.1]
+            shifted_uv = uv[:-1] if side > 0 else uv[:-1] * [1, -1] + [0, _MOUTH_UV_TOP]
             mark = 0 if last else side
             rows = half.add(shifted, shifted_uv, MOUTH, leader[:-1], follow, mark, midline)
             sides.append(np.append(rows, corner))
@@ -192,7 +221,7 @@ def _add_eyeball(half: _Half) -> None:
     # Widened at the pupil, so that an iris finds room in the picture.
     share = np.concatenate([[0], np.repeat(np.sqrt(polar / np.pi), around), [1]])
     angle = np.concatenate([[0], np.tile(turn, rings - 1), [0]])
-    uv = np.stack([0.8 + 0.045 * share * np.cos(angle), 0.05 + 0.045 * share * np.sin(angle)], axis=1)
+    uv = _EYE_UV_CENTRE + _EYE_UV_RADIUS * share[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     rows = half.add(points + sculpt.EYE, uv, EYEBALL)
     loops = [np.full(around + 1, rows[0])]
     loops += [np.append(loop, loop[0]) for loop in rows[1:-1].reshape(rings - 1, around)]
@@ -209,9 +238,10 @@ def _add_teeth(half: _Half, part: int) -> None:
     rows = []
     for row, (height, back) in enumerate(_TEETH_ROWS):
         y = edge + down * (height - 0.8 * tooth**6 * (height == 0))
-        z = _TEETH_FRONT_Z[part] - back - 0.032 * x**2 - 0.5 * tooth**6
+        z = _TEETH_FRONT_Z[part] - back - 0.032 * x**2 - 0.9 * tooth**6
         points = np.stack([x, np.broadcast_to(y, x.shape), z], axis=1)
-        uv = np.stack([0.86 + 0.005 * x, np.full_like(x, 0.05 - down * (0.045 - 0.01 * row))], axis=1)
+        strip = _TEETH_UV_MIDDLE - down * _TEETH_UV_ROW * (len(_TEETH_ROWS) - 0.5 - row)
+        uv = np.stack([0.5 + _TEETH_UV_MM * x, np.full_like(x, strip)], axis=1)
         rows.append(half.add(points, uv, part, midline=x == 0))
     if down > 0:
         rows.reverse()
@@ -253,7 +283,7 @@ def _mirrored(half: _Half, layout: Layout) -> Surface:
     part = both(half.part)
     upper_lip = np.concatenate([other[layout.upper_lip[:0:-1]], layout.upper_lip])
     lower_lip = np.concatenate([other[layout.lower_lip[:0:-1]], layout.lower_lip])
-    uv, uv_triangles = _seam(uv, triangles, part, upper_lip, lower_lip)
+    uv, uv_triangles = _seam(uv, vertices, triangles, part, upper_lip, lower_lip)
     return Surface(
         vertices=vertices,
         triangles=triangles,
@@ -271,14 +301,28 @@ def _mirrored(half: _Half, layout: Layout) -> Surface:
 
 
 def _seam(
-    uv: np.ndarray, triangles: np.ndarray, part: np.ndarray, upper_lip: np.ndarray, lower_lip: np.ndarray
+    uv: np.ndarray,
+    vertices: np.ndarray,
+    triangles: np.ndarray,
+    part: np.ndarray,
+    upper_lip: np.ndarray,
+    lower_lip: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give the lips' edges a second place in the picture, where the inside of the mouth begins."""
-    across = np.linspace(0.5 - _MOUTH_UV_HALF, 0.5 + _MOUTH_UV_HALF, len(upper_lip))
+    """Cut the picture's parts where they cannot be unrolled.
+
+    The lips' edges get a second place, where the inside of the mouth begins; the hindmost triangles of the eyeballs,
+    which nobody sees, get no area.
+    """
+    edge = _mouth_uv(np.linspace(-1, 1, len(upper_lip)), 1.0)
     inner = np.arange(len(uv))
     added: list[np.ndarray] = []
-    for lip, height in ((lower_lip, _MOUTH_UV_EDGE), (upper_lip, 0.1 - _MOUTH_UV_EDGE)):
+    for lip, places in ((lower_lip, edge * [1, -1] + [0, _MOUTH_UV_TOP]), (upper_lip, edge)):
         inner[lip] = len(uv) + len(added) * len(lip) + np.arange(len(lip))
-        added.append(np.stack([across, np.full(len(lip), height)], axis=1))
+        added.append(places)
     inside = (part[triangles] == MOUTH).any(axis=1)
-    return np.concatenate([uv, *added]), np.where(inside[:, None], inner[triangles], triangles)
+    uv_triangles = np.where(inside[:, None], inner[triangles], triangles)
+    eyes = part == EYEBALL
+    hindmost = eyes & (vertices[:, 2] == vertices[eyes, 2].min())
+    behind = hindmost[triangles]
+    uv_triangles = np.where(behind, np.roll(uv_triangles, 1, axis=1), uv_triangles)
+    return np.concatenate([uv, *added]), uv_triangles
