@@ -9,7 +9,8 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.model import AffectVLM, ModelConfig
 from affectvlm.prepared import prepare
 from affectvlm.scan import Sample
-from affectvlm.synthesis import FaceSource, generate
+from affectvlm.synthesis import FaceSource
+from affectvlm.synthesis.generate import Study
 from affectvlm.views import Rig
 
 TINY_MODEL = ModelConfig(
@@ -24,8 +25,8 @@ def tiny_rig() -> Rig:
 
 @pytest.fixture(scope="session")
 def embedded_samples() -> list[Sample]:
-    """Two subjects of the embedded face, 24 scans each."""
-    return generate(FaceSource(), 2, seed=3)
+    """Two subjects of the embedded face, 25 scans each."""
+    return Study(FaceSource(), subjects=2, seed=3).samples()
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +45,8 @@ def model_folder(tiny_model, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_set(tmp_path_factory):
-    """The folder of a prepared set: five embedded subjects, all 24 scans each, three views of 16 px."""
+    """The folder of a prepared set: five embedded subjects, all 25 scans each, three views of 16 px."""
     folder = tmp_path_factory.mktemp("tiny") / "prepared"
-    prepare(generate(FaceSource(), 5, seed=0), Rig(size_px=16), folder, "synthetic: embedded faces, for tests")
+    samples = Study(FaceSource(), subjects=5, seed=0).samples()
+    prepare(samples, Rig(size_px=16), folder, "synthetic: embedded faces, for tests")
     return folder

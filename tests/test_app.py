@@ -78,7 +78,7 @@ def chart(page: AppTest, key: str) -> dict:
 def textured_obj(scan: FaceScan, picture: Image.Image) -> list[tuple[str, bytes]]:
     """A scan as three files, as a scanner's software writes them."""
     lines = ["mtllib face.obj.mtl", "usemtl skin"]
-    lines += [f"v {x:.4f} {y:.4f} {z:.4f}" for x, y, z in scan.vertices]
+    lines += [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in scan.vertices]
     lines += [f"vt {u:.5f} {v:.5f}" for u, v in scan.uv]
     corners = zip(scan.triangles + 1, scan.uv_triangles + 1, strict=True)
     lines += ["f " + " ".join(f"{v}/{vt}" for v, vt in zip(*corner, strict=True)) for corner in corners]

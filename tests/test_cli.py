@@ -56,7 +56,7 @@ def test_the_version_is_the_packages(affectvlm):
 def test_help_lists_every_command(affectvlm):
     status, text, _ = affectvlm("--help")
     assert status == 0
-    assert set(COMMANDS) == {"demo", "prepare", "train", "evaluate", "predict", "show", "app"}
+    assert set(COMMANDS) == {"demo", "synth", "prepare", "train", "evaluate", "predict", "show", "app"}
     for name in COMMANDS:
         assert re.search(rf"^\W*{name}\s+\w", text, re.MULTILINE), name
 
@@ -346,7 +346,7 @@ def test_a_demos_metrics_are_those_of_its_predictions(finished):
     metrics = json.loads((finished / "metrics.json").read_text())
     predictions = pd.read_parquet(finished / "predictions.parquet")
     assert metrics["source"].startswith("synthetic")
-    assert len(predictions) == predictions["key"].nunique() == 4 * 24
+    assert len(predictions) == predictions["key"].nunique() == 4 * 25
 
     def expected(rows: pd.DataFrame) -> dict[str, float]:
         pair = rows["emotion"], rows["predicted"]

@@ -5,10 +5,15 @@ import pytest
 from scipy.stats import binom
 
 from affectvlm.emotions import EMOTIONS
+from affectvlm.synthesis import expressions
+from affectvlm.synthesis.action_units import ACTION_UNITS, UNIT_INDEX, action_strengths
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.expressions import (
     CO_ACTIVATED,
+    CO_ACTIVATION_MOST,
     INTENSITIES,
+    MAX_STRENGTH,
+    NEIGHBOURS,
     PROTOTYPES,
     SECONDARIES,
     STRENGTH,
@@ -16,10 +21,24 @@ from affectvlm.synthesis.expressions import (
     draw_expression,
     draw_style,
 )
-from affectvlm.synthesis.ict_facekit import ACTION_UNITS
+from affectvlm.synthesis.ict_facekit import ACTION_UNITS as ICT_UNITS
+from affectvlm.synthesis.live_link import measured_apex
 
-UNITS = [f"AU{number}" for number in (1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 15, 17, 20, 23, 24, 25, 26)]
-SHAPES = (*(unit + side for unit in UNITS[:-1] for side in ("_L", "_R")), "AU26")
+PLAIN = {
+    "GAIN_RANGE": (1.0, 1.0),
+    "LEAN_SPREAD": 0.0,
+    "BLEND_SHARE": 0.0,
+    "HABITS": 0,
+    "CO_ACTIVATED": 0,
+    "SYNKINESIS_SPREAD": 0.0,
+}
+"""People who are all alike, but for the units that they use and how near they are to the measured apexes."""
+
+
+def only(style_of: dict[str, float]) -> Style:
+    """Somebody who shows the same for each emotion, without habits."""
+    apex = action_strengths(style_of)
+    return Style(dict.fromkeys(EMOTIONS, apex), np.zeros_like(apex))
 
 
 def test_the_table_covers_the_six_emotions_and_names_no_unit_twice():
@@ -28,102 +47,125 @@ def test_the_table_covers_the_six_emotions_and_names_no_unit_twice():
         assert not set(PROTOTYPES[emotion]) & set(SECONDARIES[emotion])
 
 
-@pytest.mark.parametrize("units", [embedded_face().action_units, tuple(ACTION_UNITS)], ids=["embedded", "ict-facekit"])
-def test_both_face_models_can_show_every_unit_of_the_table(units):
-    needed = {unit for emotion in EMOTIONS for unit in (*PROTOTYPES[emotion], *SECONDARIES[emotion])}
-    assert needed <= set(units)
+EMBEDDED_UNITS = {name.partition("_")[0] for name in embedded_face().shape_names}
+
+
+@pytest.mark.parametrize("units", [EMBEDDED_UNITS, set(ICT_UNITS)], ids=["embedded", "ict-facekit"])
+def test_face_models_can_show_every_unit_of_the_table(units):
+    assert {unit for emotion in EMOTIONS for unit in (*PROTOTYPES[emotion], *SECONDARIES[emotion])} <= units
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_everybody_shows_the_prototype_and_the_tables_share_adds_each_further_unit(emotion):
-    people = 4000
+def test_a_plain_apex_lies_between_the_table_and_the_measured_one(emotion, monkeypatch):
+    for name, value in PLAIN.items():
+        monkeypatch.setattr(expressions, name, value)
     rng = np.random.default_rng(1)
-    styles = [draw_style(emotion, rng) for _ in range(people)]
-    for style in styles:
-        assert set(PROTOTYPES[emotion]) <= set(style.gains) <= {*PROTOTYPES[emotion], *SECONDARIES[emotion]}
+    measured = measured_apex(emotion)
+    for _ in range(50):
+        apex = draw_style(rng).apexes[emotion]
+        table = {UNIT_INDEX[unit] for unit in (*PROTOTYPES[emotion], *SECONDARIES[emotion])}
+        outside = [row for row in range(len(ACTION_UNITS)) if row not in table]
+        shares = apex[outside][measured[outside] > 0.1] / measured[outside][measured[outside] > 0.1]
+        if len(shares):
+            # What only the measured apex has shows in one proportion, which is its share.
+            np.testing.assert_allclose(shares, shares[0], rtol=1e-5)
+            share = float(shares[0])
+            assert 0 <= share <= 1
+            for unit in PROTOTYPES[emotion]:
+                row = UNIT_INDEX[unit]
+                np.testing.assert_allclose(apex[row], 1 - share + share * measured[row], rtol=1e-5)
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_the_tables_share_of_people_adds_each_further_unit(emotion, monkeypatch):
+    for name, value in PLAIN.items():
+        monkeypatch.setattr(expressions, name, value)
+    monkeypatch.setattr(expressions, "measured_apex", lambda emotion: np.zeros((len(ACTION_UNITS), 2), np.float32))
+    people = 1500
+    rng = np.random.default_rng(1)
+    apexes = np.array([draw_style(rng).apexes[emotion] for _ in range(people)])
     for unit, share in SECONDARIES[emotion].items():
         low, high = binom.interval(1 - 1e-4, people, share)
-        assert low <= sum(unit in style.gains for style in styles) <= high, unit
+        assert low <= (apexes[:, UNIT_INDEX[unit], 0] > 0).sum() <= high, unit
+    for unit in PROTOTYPES[emotion]:
+        assert (apexes[:, UNIT_INDEX[unit]] > 0).all()
+    unused = set(ACTION_UNITS) - set(PROTOTYPES[emotion]) - set(SECONDARIES[emotion])
+    assert not apexes[:, [UNIT_INDEX[unit] for unit in unused]].any()
 
 
 def test_a_style_depends_on_its_generator_alone():
-    assert draw_style("fear", np.random.default_rng(5)) == draw_style("fear", np.random.default_rng(5))
-    assert draw_style("fear", np.random.default_rng(5)) != draw_style("fear", np.random.default_rng(6))
+    one, same, other = (draw_style(np.random.default_rng(seed)) for seed in (5, 5, 6))
+    for emotion in EMOTIONS:
+        np.testing.assert_array_equal(one.apexes[emotion], same.apexes[emotion])
+        assert not np.array_equal(one.apexes[emotion], other.apexes[emotion])
+    np.testing.assert_array_equal(one.habits, same.habits)
 
 
-def test_gains_and_leans_stay_in_their_ranges_and_lean_to_either_side_alike():
+def test_people_lean_to_either_side_alike():
     rng = np.random.default_rng(2)
-    styles = [draw_style("sadness", rng) for _ in range(2000)]
-    gains = np.array([gain for style in styles for gain in style.gains.values()])
-    leans = np.array([lean for style in styles for lean in style.lean.values()])
-    assert all(style.gains.keys() == style.lean.keys() for style in styles)
-    assert gains.min() >= 0.6
-    assert gains.max() <= 1.15
-    assert abs(leans).max() <= 0.4
-    low, high = binom.interval(1 - 1e-4, len(leans), 0.5)
-    assert low <= (leans > 0).sum() <= high
+    apexes = np.array([draw_style(rng).apexes["happiness"][UNIT_INDEX["AU12"]] for _ in range(1000)])
+    low, high = binom.interval(1 - 1e-4, len(apexes), 0.5)
+    assert low <= (apexes[:, 0] > apexes[:, 1]).sum() <= high
+    lean = (apexes[:, 0] - apexes[:, 1]) / apexes.sum(axis=1)
+    assert abs(lean).max() <= 0.4 + 1e-6
 
 
-@pytest.mark.parametrize("emotion", EMOTIONS)
-@pytest.mark.parametrize("intensity", INTENSITIES)
-def test_weights_are_in_range_and_name_only_shapes_of_the_model(emotion, intensity):
+def test_only_neighbours_come_along():
     rng = np.random.default_rng(3)
-    for _ in range(200):
-        weights = draw_expression(draw_style(emotion, rng), intensity, SHAPES, rng)
-        assert set(weights) <= set(SHAPES)
-        assert all(0 <= weight <= 1.3 for weight in weights.values())
+    allowed = {(leader, follower) for leader, *followers in NEIGHBOURS for follower in followers}
+    found = set()
+    units = list(ACTION_UNITS)
+    for _ in range(50):
+        along = expressions._draw_synkinesis(rng)
+        np.testing.assert_array_equal(np.diag(along), 1)
+        assert along.min() >= 0
+        found |= {(units[leader], units[follower]) for follower, leader in np.argwhere(along - np.eye(len(units)))}
+    assert found == allowed
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
-def test_the_whole_style_shows_and_at_most_three_other_units_a_little(emotion):
+@pytest.mark.parametrize("intensity", INTENSITIES)
+def test_strengths_are_in_range(emotion, intensity):
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        strengths = draw_expression(draw_style(rng), emotion, intensity, rng)
+        assert strengths.shape == (len(ACTION_UNITS), 2)
+        assert strengths.dtype == np.float32
+        assert strengths.min() >= 0
+        assert strengths.max() <= MAX_STRENGTH
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_at_most_three_units_that_are_not_the_persons_own_show_a_little(emotion):
     rng = np.random.default_rng(4)
-    for _ in range(200):
-        style = draw_style(emotion, rng)
-        weights = draw_expression(style, 4, SHAPES, rng)
-        shown = {name.partition("_")[0] for name in weights}
-        others = shown - set(style.gains)
-        assert set(style.gains) <= shown
-        assert len(others) <= CO_ACTIVATED
-        assert all(weight <= 0.25 for name, weight in weights.items() if name.partition("_")[0] in others)
+    for _ in range(100):
+        style = draw_style(rng)
+        strengths = draw_expression(style, emotion, 4, rng)
+        foreign = (style.apexes[emotion] + style.habits == 0).all(axis=1) & strengths.any(axis=1)
+        assert foreign.sum() <= CO_ACTIVATED
+        assert strengths[foreign].max(initial=0) <= CO_ACTIVATION_MOST
 
 
 @pytest.mark.parametrize("intensity", INTENSITIES)
-def test_a_units_strength_is_the_persons_gain_at_the_intensitys_strength_within_a_fifth(intensity):
-    style = Style({"AU26": 0.9}, {"AU26": 0.0})
+def test_a_units_strength_is_the_persons_own_at_the_intensitys_strength_within_a_fifth(intensity):
     rng = np.random.default_rng(5)
-    weights = [draw_expression(style, intensity, SHAPES, rng)["AU26"] for _ in range(500)]
+    row = UNIT_INDEX["AU26"]
+    drawn = np.array([draw_expression(only({"AU26": 0.9}), "fear", intensity, rng)[row] for _ in range(500)])
     expected = 0.9 * STRENGTH[intensity]
-    assert min(weights) >= 0.8 * expected
-    assert max(weights) <= 1.2 * expected
-    assert np.mean(weights) == pytest.approx(expected, rel=0.02)
+    assert drawn.min() >= 0.8 * expected * (1 - 1e-6)
+    assert drawn.max() <= 1.2 * expected * (1 + 1e-6)
+    assert drawn.mean() == pytest.approx(expected, rel=0.02)
 
 
-def test_expressions_grow_with_the_intensity_on_average():
-    rng = np.random.default_rng(6)
-    styles = [draw_style(emotion, rng) for emotion in EMOTIONS for _ in range(100)]
-    means = [np.mean([sum(draw_expression(s, i, SHAPES, rng).values()) for s in styles]) for i in INTENSITIES]
-    assert np.all(np.diff(means) > 0.5)
+def test_a_lean_is_kept_in_every_scan():
+    style = only({"AU12": (0.9, 0.5)})
+    for seed in range(20):
+        left, right = draw_expression(style, "happiness", 3, np.random.default_rng(seed))[UNIT_INDEX["AU12"]]
+        assert left / right == pytest.approx(0.9 / 0.5)
 
 
-@pytest.mark.parametrize("lean", [-0.4, -0.1, 0.0, 0.25])
-def test_a_lean_strengthens_one_half_by_what_it_takes_from_the_other(lean):
-    style = Style({"AU12": 0.8}, {"AU12": lean})
-    weights = draw_expression(style, 3, SHAPES, np.random.default_rng(7))
-    left, right = weights["AU12_L"], weights["AU12_R"]
-    assert (left - right) / (left + right) == pytest.approx(lean)
-    mirrored = draw_expression(Style({"AU12": 0.8}, {"AU12": -lean}), 3, SHAPES, np.random.default_rng(7))
-    assert (mirrored["AU12_L"], mirrored["AU12_R"]) == (right, left)
-
-
-def test_a_unit_without_sides_has_no_lean():
-    leaning, even = (
-        draw_expression(Style({"AU26": 0.8}, {"AU26": lean}), 3, SHAPES, np.random.default_rng(8)) for lean in (0.4, 0)
-    )
-    assert leaning["AU26"] == even["AU26"]
-
-
-def test_units_that_a_model_lacks_are_left_out():
-    style = Style({"AU12": 1.0, "AU99": 1.0}, {"AU12": 0.0, "AU99": 0.0})
-    shapes = ("AU1_L", "AU1_R", "AU4_L", "AU4_R", "AU26")
-    for seed in range(50):
-        assert set(draw_expression(style, 4, shapes, np.random.default_rng(seed))) <= set(shapes)
+def test_habits_show_in_every_expression():
+    habits = action_strengths({"AU14": 0.2})
+    style = Style(only({"AU12": 1.0}).apexes, habits)
+    for seed, emotion in enumerate(EMOTIONS):
+        assert draw_expression(style, emotion, 1, np.random.default_rng(seed))[UNIT_INDEX["AU14"]].min() >= 0.2

@@ -12,7 +12,9 @@ from affectvlm.language.grammar import ADJECTIVE_TEMPLATES, ADJECTIVES, NOUN_TEM
 CLASSES = EMOTIONS + FURTHER_EXPRESSIONS
 GRAMMAR = Grammar(CLASSES)
 ATTRIBUTE_WORDS = {"female", "woman", "male", "man", "young", "middle-aged", "older", "girl", "boy"}
+ATTRIBUTE_WORDS |= {"african", "asian", "european"}
 PEOPLE = [{}, *({"sex": sex, "age": age} for sex in ("female", "male") for age in ("young", "middle-aged", "older"))]
+PEOPLE += [{"ancestry": ancestry} for ancestry in ("african", "asian", "european")]
 
 
 def drawn(emotion: str, attributes: dict[str, str], count: int = 400, seed: int = 0) -> list[str]:
@@ -39,11 +41,13 @@ def prompts() -> set[str]:
 
 def test_a_and_an_stand_before_the_right_letters(prompts):
     for prompt in prompts:
-        assert not re.search(r"\b[aA] [aeiou]", prompt), prompt
-        assert not re.search(r"\b[aA]n [^aeiou]", prompt), prompt
+        assert not re.search(r"\b[aA] [aeiouAEIOU]", prompt) or "a European" in prompt, prompt
+        assert not re.search(r"\b[aA]n [^aeiouA]", prompt), prompt
     assert any("an angry" in prompt for prompt in prompts)
     assert any("an older" in prompt for prompt in prompts)
     assert any("a happy older" in prompt for prompt in prompts)
+    assert any("an Asian" in prompt for prompt in prompts)
+    assert any("a European" in prompt for prompt in prompts)
 
 
 def test_prompts_are_single_spaced_and_complete(prompts):

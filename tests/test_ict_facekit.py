@@ -1,4 +1,4 @@
-"""ICT-FaceKit's own files: a kit of four vertices with known answers, its cache, and the real kit where it is there."""
+"""ICT-FaceKit's own files: a kit of four vertices with known answers, and the real kit where it is there."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,9 @@ import pytest
 
 from affectvlm.errors import DataError
 from affectvlm.synthesis import ict_facekit
-from affectvlm.synthesis.ict_facekit import PROJECT, load_ict_facekit
+from affectvlm.synthesis.face_model import REGIONS
+from affectvlm.synthesis.ict_facekit import PROJECT, read_ict_facekit
+from affectvlm.synthesis.uv_atlas import MARGIN
 
 # The real layout: a licence as comments, all vertices, all texture coordinates, polygons by material. The fifth vertex
 # and the third polygon stand for the lashes, which follow the part that is used.
@@ -32,6 +34,7 @@ def kit(tmp_path, monkeypatch):
     monkeypatch.setattr(ict_facekit, "VERTICES", 4)
     monkeypatch.setattr(ict_facekit, "POLYGONS", 2)
     monkeypatch.setattr(ict_facekit, "NOSE_TIP", 2)
+    monkeypatch.setattr(ict_facekit, "PARTS", ((3, "skin"), (4, "eyes")))
     monkeypatch.setattr(ict_facekit, "AXES", 2)
     folder = tmp_path / "ICT-FaceKit"
     (folder / "FaceXModel").mkdir(parents=True)
@@ -46,29 +49,35 @@ def contents(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(p.relative_to(folder)): (p.stat().st_size, p.stat().st_mtime_ns) for p in folder.rglob("*")}
 
 
-def test_the_neutral_face_is_in_millimetres_with_the_nose_tip_at_the_origin(kit, tmp_path):
-    model = load_ict_facekit(kit, tmp_path / "cache")
+def test_the_neutral_face_is_in_millimetres_with_the_nose_tip_at_the_origin(kit):
+    model = read_ict_facekit(kit)
     np.testing.assert_array_equal(model.neutral, [[-10, -20, -20], [0, -20, -20], [0, 0, 0], [-10, -10, -20]])
     assert model.neutral.dtype == np.float32
 
 
-def test_quads_become_two_triangles_and_what_follows_the_used_part_is_left_out(kit, tmp_path):
-    model = load_ict_facekit(kit, tmp_path / "cache")
+def test_quads_become_two_triangles_and_what_follows_the_used_part_is_left_out(kit):
+    model = read_ict_facekit(kit)
     np.testing.assert_array_equal(model.triangles, [[0, 1, 2], [0, 2, 3], [3, 2, 0]])
     np.testing.assert_array_equal(model.uv_triangles, [[0, 1, 2], [0, 2, 3], [3, 4, 0]])
-    np.testing.assert_array_equal(model.uv, np.float32([[0, 0], [0.5, 0], [0.5, 0.25], [0, 0.25], [0.75, 1]]))
+    # One picture stays as it is, but for a margin.
+    expected = MARGIN + (1 - 2 * MARGIN) * np.array([[0, 0], [0.5, 0], [0.5, 0.25], [0, 0.25], [0.75, 1]])
+    np.testing.assert_allclose(model.uv, expected, atol=1e-6)
 
 
-def test_axes_are_differences_from_the_neutral_face(kit, tmp_path):
-    model = load_ict_facekit(kit, tmp_path / "cache")
+def test_parts_of_the_mesh_are_told_apart(kit):
+    assert [REGIONS[region] for region in read_ict_facekit(kit).regions] == ["skin", "skin", "skin", "eyes"]
+
+
+def test_axes_are_differences_from_the_neutral_face(kit):
+    model = read_ict_facekit(kit)
     assert model.axis_names == ("identity000", "identity001")
     expected = np.zeros((2, 4, 3))
     expected[:, 0, 0] = [50, -70]
     np.testing.assert_allclose(model.axes, expected, atol=1e-5)
 
 
-def test_an_action_unit_is_its_shapes_weighted_and_parts_without_sides_are_halved(kit, tmp_path):
-    model = load_ict_facekit(kit, tmp_path / "cache")
+def test_an_action_unit_is_its_shapes_weighted_and_parts_without_sides_are_halved(kit):
+    model = read_ict_facekit(kit)
     moved = dict(zip(model.shape_names, model.shapes[:, 0, 0], strict=True))
     # AU23: 0.5 mouthPress of the side, and half of 0.25 x (mouthRollLower + mouthRollUpper).
     assert moved["AU23_L"] == pytest.approx(0.5 * 10 + 0.125 * (30 + 40))
@@ -76,35 +85,37 @@ def test_an_action_unit_is_its_shapes_weighted_and_parts_without_sides_are_halve
     assert moved["AU24_L"] == pytest.approx(10)
     assert moved["AU26"] == pytest.approx(0.6 * 60)
     assert moved["AU27"] == pytest.approx(60)
-    others = [value for name, value in moved.items() if name[:4] not in ("AU23", "AU24", "AU26", "AU27")]
+    assert moved["AU28"] == pytest.approx(30 + 40)
+    touched = ("AU23", "AU24", "AU26", "AU27", "AU28")
+    others = [value for name, value in moved.items() if name[:4] not in touched]
     np.testing.assert_allclose(others, 0, atol=1e-5)
     np.testing.assert_allclose(model.shapes[:, 1:], 0, atol=1e-5)
 
 
-def test_units_have_sides_exactly_where_a_shape_of_theirs_has(kit, tmp_path):
-    names = set(load_ict_facekit(kit, tmp_path / "cache").shape_names)
-    without_sides = {"AU17", "AU18", "AU22", "AU26", "AU27"}
+def test_units_have_sides_exactly_where_a_shape_of_theirs_has(kit):
+    names = set(read_ict_facekit(kit).shape_names)
+    without_sides = {"AU17", "AU18", "AU22", "AU26", "AU27", "AU28", "AU29", "AU30_L", "AU30_R"}
     sided = {unit + side for unit in set(ict_facekit.ACTION_UNITS) - without_sides for side in ("_L", "_R")}
     assert names == without_sides | sided
 
 
-def test_both_sides_together_are_the_whole_action(kit, tmp_path):
-    model = load_ict_facekit(kit, tmp_path / "cache")
+def test_both_sides_together_are_the_whole_action(kit):
+    model = read_ict_facekit(kit)
     shape = dict(zip(model.shape_names, model.shapes, strict=True))
     whole = 0.5 * (10 + 20) + 0.25 * 30 + 0.25 * 40
     assert (shape["AU23_L"] + shape["AU23_R"])[0, 0] == pytest.approx(whole)
 
 
-def test_the_inner_folder_may_be_named_instead(kit, tmp_path):
-    outer, inner = (load_ict_facekit(folder, tmp_path / "cache") for folder in (kit, kit / "FaceXModel"))
+def test_the_inner_folder_may_be_named_instead(kit):
+    outer, inner = (read_ict_facekit(folder) for folder in (kit, kit / "FaceXModel"))
     np.testing.assert_array_equal(outer.shapes, inner.shapes)
 
 
 @pytest.mark.parametrize("name", ["generic_neutral_mesh", "identity001", "jawOpen", "mouthSmile_R"])
-def test_a_missing_file_is_named_with_the_place_to_get_it(kit, tmp_path, name):
+def test_a_missing_file_is_named_with_the_place_to_get_it(kit, name):
     (kit / "FaceXModel" / f"{name}.obj").unlink()
     with pytest.raises(DataError) as error:
-        load_ict_facekit(kit, tmp_path / "cache")
+        read_ict_facekit(kit)
     assert f"{name}.obj" in str(error.value)
     assert str(kit) in str(error.value)
     assert PROJECT in str(error.value)
@@ -112,7 +123,7 @@ def test_a_missing_file_is_named_with_the_place_to_get_it(kit, tmp_path, name):
 
 def test_a_folder_that_is_something_else_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"generic_neutral_mesh\.obj first"):
-        load_ict_facekit(tmp_path, tmp_path / "cache")
+        read_ict_facekit(tmp_path)
 
 
 def cut_in_the_vertices(text: str) -> str:
@@ -145,54 +156,26 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_a_damaged_neutral_mesh_is_named_and_nothing_is_cached(kit, tmp_path, damage):
+def test_a_damaged_neutral_mesh_is_named(kit, damage):
     file = kit / "FaceXModel" / "generic_neutral_mesh.obj"
     file.write_text(damage(file.read_text()))
     with pytest.raises(DataError) as error:
-        load_ict_facekit(kit, tmp_path / "cache")
+        read_ict_facekit(kit)
     assert str(file) in str(error.value)
     assert PROJECT in str(error.value)
-    assert not list(tmp_path.glob("cache/*"))
 
 
-def test_a_damaged_shape_is_named(kit, tmp_path):
+def test_a_damaged_shape_is_named(kit):
     file = kit / "FaceXModel" / "jawOpen.obj"
     file.write_text(cut_in_the_vertices(file.read_text()))
     with pytest.raises(DataError, match=r"jawOpen\.obj: expected at least 4 vertices, found 2"):
-        load_ict_facekit(kit, tmp_path / "cache")
+        read_ict_facekit(kit)
 
 
-def test_the_parsed_model_is_kept_in_the_cache_and_nothing_in_the_kit(kit, tmp_path):
+def test_the_kit_is_left_as_it_is(kit):
     before = contents(kit)
-    load_ict_facekit(kit, tmp_path / "cache")
+    read_ict_facekit(kit)
     assert contents(kit) == before
-    (kept,) = (tmp_path / "cache").iterdir()
-    assert kept.suffix == ".npz"
-
-
-def test_a_second_load_reads_the_cache_alone(kit, tmp_path, monkeypatch):
-    first = load_ict_facekit(kit, tmp_path / "cache")
-
-    def must_not_parse(meshes):
-        raise AssertionError("parsed again")
-
-    monkeypatch.setattr(ict_facekit, "_parse", must_not_parse)
-    second = load_ict_facekit(kit, tmp_path / "cache")
-    assert (second.shape_names, second.axis_names) == (first.shape_names, first.axis_names)
-    for name in ("neutral", "triangles", "axes", "shapes", "uv", "uv_triangles"):
-        np.testing.assert_array_equal(getattr(second, name), getattr(first, name))
-
-
-def test_a_changed_file_is_parsed_anew(kit, tmp_path):
-    old = load_ict_facekit(kit, tmp_path / "cache")
-    file = kit / "FaceXModel" / "identity000.obj"
-    time, size = file.stat().st_mtime_ns, file.stat().st_size
-    file.write_text(file.read_text().replace("v 5 0 1", "v 4 0 1"))
-    os.utime(file, ns=(time, time + 1))
-    assert file.stat().st_size == size
-    new = load_ict_facekit(kit, tmp_path / "cache")
-    assert (old.axes[0, 0, 0], new.axes[0, 0, 0]) == (50, 40)
-    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 @pytest.fixture(scope="module")
@@ -206,12 +189,18 @@ def real_kit():
 
 
 @pytest.mark.slow
-def test_the_real_kit_is_a_face_in_millimetres_with_shapes_on_their_sides(real_kit, tmp_path):
-    model = load_ict_facekit(real_kit, tmp_path)
+def test_the_real_kit_is_a_face_in_millimetres_with_shapes_on_their_sides(real_kit):
+    model = read_ict_facekit(real_kit)
     assert model.neutral.shape == (24_591, 3)
     assert model.axes.shape == (100, 24_591, 3)
     assert (model.triangles.min(), model.triangles.max()) == (0, 24_590)
     assert model.uv_triangles.max() < len(model.uv)
+    assert np.bincount(model.regions).tolist() == [9409 + 1839 + 768, 3140, 2046 + 2977, 4412]
+    # The landmarks are on the subject's right first, and mirrored pairs are at mirrored places.
+    points = model.neutral[model.landmarks]
+    assert np.all(points[[0, 17, 36, 48], 0] < -20)
+    for right, left in ((0, 16), (17, 26), (21, 22), (36, 45), (39, 42), (31, 35), (48, 54), (60, 64)):
+        np.testing.assert_allclose(points[left] * [-1, 1, 1], points[right], atol=2)
     low, high = model.neutral.min(axis=0), model.neutral.max(axis=0)
     assert np.all(high - low > 140)
     assert np.all(high - low < 400)
@@ -224,7 +213,7 @@ def test_the_real_kit_is_a_face_in_millimetres_with_shapes_on_their_sides(real_k
     assert model.neutral[displacement["AU26"] > 5, 1].max() < 20
     for name, moved in displacement.items():
         assert moved.max() > 0.5, name
-        side = {"_L": 1, "_R": -1}.get(name[-2:], 0)
+        side = {"_L": 1, "_R": -1}.get(name[-2:], 0) if not name.startswith("AU30") else 0
         x = np.average(model.neutral[:, 0], weights=moved)
         assert side * x > 5 if side else abs(x) < 1, name
     # Smiling draws the corner of the mouth up and out; the jaw's opening lowers the chin.

@@ -26,11 +26,14 @@ def face(seed: int = 0) -> FaceScan:
     Each vertex has a place in the picture of its own, so that :func:`rows` finds it again in what is left of the scan.
     """
     model = embedded_face()
-    random = np.random.default_rng(seed)
-    shown = random.choice(len(model.shape_names), 6, replace=False)
-    weights = {model.shape_names[i]: float(random.uniform(0, 0.7)) for i in shown}
-    scan = model.face(random.normal(size=len(model.axes)) * (seed > 0), weights if seed else {})
-    return FaceScan(scan.vertices, scan.triangles, np.zeros((len(scan.vertices), 2)), scan.triangles, source="face")
+    vertices = model.neutral
+    if seed:
+        random = np.random.default_rng(seed)
+        identity = model.draw_identity(random)
+        weights = np.zeros(len(model.shapes))
+        weights[random.choice(len(weights), 6, replace=False)] = random.uniform(0, 0.7, 6)
+        vertices = model.neutral_of(identity) + np.einsum("s,svx->vx", weights, model.shapes_of(identity))
+    return FaceScan(vertices, model.triangles, np.zeros((len(vertices), 2)), model.triangles, source="face")
 
 
 def rows(normalized: FaceScan) -> np.ndarray:

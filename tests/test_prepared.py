@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import warnings
 from dataclasses import replace
@@ -30,9 +31,12 @@ def small_shards():
 
 @pytest.fixture(scope="module")
 def samples(embedded_samples) -> list[Sample]:
-    """Five of two subjects: two whole shards and a half one; one without intensity and attributes."""
-    picked = [embedded_samples[i] for i in (3, 14, 23, 30, 47)]
-    return [*picked[:4], replace(picked[4], intensity=None, attributes={})]
+    """Five of two subjects: two whole shards and a half one.
+
+    The second is still to be normalised, the third is neutral, the last has no attributes.
+    """
+    picked = [embedded_samples[i] for i in (4, 15, 0, 31, 49)]
+    return [picked[0], replace(picked[1], normalized=False), *picked[2:4], replace(picked[4], attributes={})]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,12 @@ def fail_first(marker: Path, error: type[BaseException], sample: Sample) -> Face
     return sample.load()
 
 
+def rendered(sample: Sample, rig: Rig) -> dict[str, np.ndarray]:
+    """What should be kept of a sample: normalised, but never twice."""
+    scan = sample.load()
+    return encode(render(scan if sample.normalized else normalize(scan), rig))
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
@@ -69,7 +79,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("rig", [Rig(size_px=16), FULL_RIG, Rig(size_px=16, maps=("depth",))], ids=lambda r: r.maps)
 def test_channels_are_those_of_the_rendered_scan_in_any_order_of_rows(samples, rig, tmp_path):
     prepared = prepare(samples, rig, tmp_path / "set", SOURCE)
-    expected = np.stack([to_channels(encode(render(normalize(s.load()), rig)), rig) for s in samples])
+    expected = np.stack([to_channels(rendered(s, rig), rig) for s in samples])
     assert expected.shape == (5, 3, rig.channels, 16, 16)
     rows = np.array([4, 0, 2, 2])
     np.testing.assert_array_equal(prepared.channels(rows), expected[rows])
@@ -81,7 +91,7 @@ def test_channels_are_those_of_the_rendered_scan_in_any_order_of_rows(samples, r
 def test_views_of_a_row_are_what_was_kept(samples, tmp_path):
     prepared = prepare(samples, FULL_RIG, tmp_path / "set", SOURCE)
     for row in (0, 3, 4):
-        kept = encode(render(normalize(samples[row].load()), FULL_RIG))
+        kept = rendered(samples[row], FULL_RIG)
         views = prepared.views(row)
         assert views.rig == FULL_RIG
         again = encode(views)
@@ -97,18 +107,20 @@ def test_the_index_says_what_is_known_of_each_sample(samples, made):
     for name in ("key", "subject", "emotion"):
         assert index[name].tolist() == [getattr(s, name) for s in samples]
     assert index["intensity"].dtype == "Int64"
-    assert index["intensity"].tolist() == [4, 3, 4, 3, pd.NA]
+    assert index["emotion"].tolist() == ["anger", "happiness", "neutral", "disgust", "surprise"]
+    assert index["intensity"].tolist() == [4, 3, pd.NA, 2, 4]
     assert [prepared.attributes(row) for row in range(5)] == [dict(s.attributes) for s in samples]
     assert list(zip(index["shard"], index["row"], strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
 
-def test_a_set_knows_its_rig_source_classes_and_subjects(made, tiny_rig):
+def test_a_set_knows_its_rig_source_classes_and_subjects(samples, made, tiny_rig):
     prepared = PreparedSet(made)
     assert (len(prepared), prepared.rig, prepared.source) == (5, tiny_rig, SOURCE)
-    assert prepared.classes == ("anger", "disgust", "happiness", "surprise")
-    assert prepared.subjects == ["S001", "S002"]
-    np.testing.assert_array_equal(prepared.rows_of(("S002",)), [3, 4])
-    np.testing.assert_array_equal(prepared.rows_of(("S002", "S001")), range(5))
+    assert prepared.classes == ("anger", "disgust", "happiness", "surprise", "neutral")
+    first, second = samples[0].subject, samples[4].subject
+    assert prepared.subjects == sorted([first, second])
+    np.testing.assert_array_equal(prepared.rows_of((second,)), [3, 4])
+    np.testing.assert_array_equal(prepared.rows_of((second, first)), range(5))
     np.testing.assert_array_equal(prepared.rows_of(("S009",)), [])
     manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["rig_fingerprint"] == tiny_rig.fingerprint
@@ -186,7 +198,8 @@ def test_a_shard_without_any_usable_scan_does_no_harm(samples, tiny_rig, tmp_pat
 
 def test_when_no_scan_can_be_used_there_is_no_set(samples, tiny_rig, tmp_path):
     bad = [replace(s, load=partial(refuse, f"{s.key}: too dark")) for s in samples]
-    with pytest.raises(DataError, match=r"none of the 5 scans could be used; the first: S001/anger/4: too dark"):
+    expected = f"none of the 5 scans could be used; the first: {re.escape(samples[0].key)}: too dark"
+    with pytest.raises(DataError, match=expected):
         prepare(bad, tiny_rig, tmp_path / "set", SOURCE)
     with pytest.raises(DataError, match=r"found no manifest\.json"):
         PreparedSet(tmp_path / "set")
@@ -212,7 +225,7 @@ def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny
         "another source": (samples, tiny_rig, own, "synthetic: another test"),
     }[other]
     with pytest.raises(
-        DataError, match=r"holds a prepared set of other or since changed scans, or of another rig \(see .*plan\.json\)"
+        DataError, match=r"holds other prepared views, or such as were made with other settings .*\(see .*plan\.json\)"
     ):
         prepare(*arguments)
     assert contents(own) == before
@@ -220,7 +233,7 @@ def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny
 
 def test_a_folder_with_other_things_in_it_is_refused_and_left_as_it_is(samples, tiny_rig, tmp_path):
     (tmp_path / "holiday.jpg").write_bytes(b"sun")
-    with pytest.raises(DataError, match="expected an empty folder for the prepared set"):
+    with pytest.raises(DataError, match="expected an empty folder for the prepared views"):
         prepare(samples, tiny_rig, tmp_path, SOURCE)
     assert contents(tmp_path) == {"holiday.jpg": b"sun"}
 
@@ -231,7 +244,7 @@ def test_an_empty_folder_is_taken(samples, tiny_rig, tmp_path):
 
 def test_a_folder_that_is_none_is_refused(samples, tiny_rig, tmp_path):
     (tmp_path / "file").write_text("a file")
-    with pytest.raises(DataError, match="expected an empty folder for the prepared set"):
+    with pytest.raises(DataError, match="expected an empty folder for the prepared views"):
         prepare(samples, tiny_rig, tmp_path / "file", SOURCE)
 
 
@@ -264,7 +277,7 @@ def test_a_set_that_travels_to_another_process_opens_its_own_maps(made):
 def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
     scan = samples[0].load()
     in_metres = scan.moved(np.eye(3), np.zeros(3), 0.001)
-    sample = replace(samples[0], load=lambda: in_metres)
+    sample = replace(samples[0], load=lambda: in_metres, normalized=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(prepare([sample], tiny_rig, tmp_path / "set", SOURCE)) == 1
@@ -273,7 +286,7 @@ def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
 def test_scans_that_changed_under_the_same_names_are_not_taken_for_the_old_ones(samples, tiny_rig, tmp_path):
     prepare(samples[:1], tiny_rig, tmp_path / "set", SOURCE)
     for changed in (replace(samples[0], stamp="another"), replace(samples[0], attributes={"sex": "male", "age": "x"})):
-        with pytest.raises(DataError, match="other or since changed scans"):
+        with pytest.raises(DataError, match="holds other prepared views, or such as were made with other settings"):
             prepare([changed], tiny_rig, tmp_path / "set", SOURCE)
 
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -173,8 +174,9 @@ def test_kept_views_get_the_answer_of_fresh_ones(recognizer, scans, tiny_rig):
 
 
 def test_a_prepared_sample_is_judged_as_its_scan_is(recognizer, embedded_samples, tiny_rig, tmp_path):
-    prepared = prepare(embedded_samples[:1], tiny_rig, tmp_path / "set", "synthetic")
-    (from_scan,) = recognizer.predict([embedded_samples[0].load()])
+    sample = replace(embedded_samples[0], normalized=False)
+    prepared = prepare([sample], tiny_rig, tmp_path / "set", "synthetic")
+    (from_scan,) = recognizer.predict([sample.load()])
     np.testing.assert_array_equal(recognizer.predict_proba(prepared.views(0)), values(from_scan))
 
 

@@ -22,7 +22,6 @@ from affectvlm.training.task import one_cycle
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
 CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
-TRAIN, VALIDATION = ("S001", "S002", "S003", "S004"), ("S005",)
 
 
 def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed():
@@ -72,10 +71,17 @@ def test_evaluation_sees_every_sample_exactly_once_on_any_number_of_processes():
         assert sorted(seen) == list(rows)
 
 
+def held_out(folder):
+    """The set's first four subjects, to train on, and its fifth."""
+    subjects = tuple(PreparedSet(folder).subjects)
+    assert len(subjects) == 5
+    return subjects[:4], subjects[4:]
+
+
 @pytest.fixture(scope="module")
 def fitted(tiny_set, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fit")
-    return folder, fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, folder)
+    return folder, fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, folder)
 
 
 def test_training_writes_a_row_an_epoch_and_keeps_the_epoch_that_validation_chose(fitted):
@@ -88,9 +94,9 @@ def test_training_writes_a_row_an_epoch_and_keeps_the_epoch_that_validation_chos
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted, tiny_set, tmp_path):
-    again = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path / "again").model.state_dict()
+    again = fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path / "again").model.state_dict()
     other_config = CONFIG.model_copy(update={"seed": 1})
-    other = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, other_config, tmp_path / "other").model.state_dict()
+    other = fit(PreparedSet(tiny_set), *held_out(tiny_set), other_config, tmp_path / "other").model.state_dict()
     state = fitted[1].model.state_dict()
     assert all(torch.equal(value, again[name]) for name, value in state.items())
     assert not torch.equal(state["towers.visual_projection.weight"], other["towers.visual_projection.weight"])
@@ -110,10 +116,10 @@ def test_an_interrupted_training_goes_on_and_ends_where_the_uninterrupted_one_do
 
     monkeypatch.setattr(AffectVLMTask, "training_step", fails_in_the_third_epoch)
     with pytest.raises(RuntimeError, match="power"):
-        fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path)
+        fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path)
     assert len(pd.read_csv(tmp_path / HISTORY)) == 2
     monkeypatch.undo()
-    resumed = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path)
+    resumed = fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path)
     whole = pd.read_csv(fitted[0] / HISTORY).drop(columns="seconds")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / HISTORY).drop(columns="seconds"), whole)
     state = resumed.model.state_dict()
@@ -122,7 +128,7 @@ def test_an_interrupted_training_goes_on_and_ends_where_the_uninterrupted_one_do
 
 def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely(fitted, tiny_set):
     prepared, model = PreparedSet(tiny_set), fitted[1].model
-    rows = prepared.rows_of(VALIDATION)
+    rows = prepared.rows_of(held_out(tiny_set)[1])
     with torch.inference_mode():
         views = torch.from_numpy(prepared.channels(rows))
         cosine = model.fusion(model.encode_views(views)) @ model.encode_classes().T
@@ -206,7 +212,7 @@ def test_the_train_command_runs_under_torchrun_on_two_processes(tiny_set, tmp_pa
 
 def test_a_run_folder_that_was_moved_keeps_the_epoch_that_was_chosen(fitted, tiny_set, tmp_path):
     shutil.copytree(fitted[0], tmp_path / "moved")
-    again = fit(PreparedSet(tiny_set), TRAIN, VALIDATION, CONFIG, tmp_path / "moved")
+    again = fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path / "moved")
     assert again.chosen_epoch == fitted[1].chosen_epoch
     state = again.model.state_dict()
     assert all(torch.equal(value, state[name]) for name, value in fitted[1].model.state_dict().items())

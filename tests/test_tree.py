@@ -21,8 +21,9 @@ from affectvlm.synthesis import tree
 from affectvlm.synthesis.action_units import ACTION_UNITS, UNIT_INDEX, action_strengths
 from affectvlm.synthesis.face_model import FaceModel
 from affectvlm.synthesis.generate import BU4DFE_FOLDERS, Recording, Study, Subject, Take
+from affectvlm.synthesis.labels import facs_grades
 from affectvlm.synthesis.library import FaceSource, load_face_model
-from affectvlm.synthesis.tree import facs_grades, write_tree
+from affectvlm.synthesis.tree import write_tree
 
 UNITS = [f"{unit}_{side}" for unit in ACTION_UNITS for side in "LR"]
 
@@ -65,8 +66,10 @@ class SmallStudy:
         points[0, 0] = np.nan
         grid = RangeImage(points, rng.integers(0, 255, (30, 30, 3)).astype(np.uint8))
         landmarks = np.float32(rng.uniform(-50, 50, (68, 3)) * [1, 1, 0])
-        strengths = action_strengths({"AU12": (0.5, rng.uniform(0, 1))})
-        return Recording(grid.mesh(20), landmarks, strengths, np.eye(3), grid)
+        return Recording(grid.mesh(20), landmarks, self.strengths(take), np.eye(3), grid)
+
+    def strengths(self, take):
+        return action_strengths({"AU12": (0.5, 0.1 * take.frame)})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -230,6 +233,7 @@ def test_sequences_are_laid_out_as_in_bu4dfe(tmp_path):
     assert table["frame"].tolist() == [0, 1, 2, 3] * 12
     assert table["intensity"].isna().all()
     assert (table["AU12_L"] == 2.5).all()
+    np.testing.assert_allclose(table["AU12_R"], [0, 0.5, 1, 1.5] * 12, atol=1e-6)
     assert (table["AU4_L"] == 0).all()
 
 
@@ -290,10 +294,9 @@ def test_an_interrupted_tree_is_finished_as_if_it_had_not_been(tmp_path):
     progress: list[int] = []
     write_tree(again, tmp_path / "cut", "wrl", on_progress=progress.append)
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
-    # The first 25 takes were finished; only what was not is recorded again, its first take once more for its size.
-    keys = [take.key for take in again.takes()]
-    assert again.recorded == [keys[25], *keys[25:]]
-    assert progress == [48]
+    # Only what was not finished is recorded again.
+    assert again.recorded == [take.key for take in again.takes()][41:]
+    assert progress == [48, 48]
 
 
 def test_what_a_killed_run_left_half_written_is_removed(tmp_path):
@@ -329,7 +332,7 @@ def test_a_whole_tree_is_left_as_it_is(tmp_path):
 def test_progress_is_told_part_by_part(tmp_path):
     progress = []
     write_tree(SmallStudy(), tmp_path, "ply", on_progress=progress.append)
-    assert progress == [25, 48]
+    assert progress == [26, 48, 48]
 
 
 @pytest.mark.parametrize(
@@ -339,10 +342,10 @@ def test_another_study_is_not_mixed_in(tmp_path, other):
     write_tree(SmallStudy(), tmp_path, "ply")
     before = contents(tmp_path)
     with pytest.raises(
-        DataError, match=r"another study, sensor, format or version \(see .*plan\.json\); choose another"
+        DataError, match=r"holds other scans, or such as were made with other settings .*plan\.json\); choose"
     ):
         write_tree(SmallStudy(**other), tmp_path, "ply")
-    with pytest.raises(DataError, match="another study"):
+    with pytest.raises(DataError, match="holds other scans"):
         write_tree(SmallStudy(), tmp_path, "wrl")
     assert contents(tmp_path) == before
 
@@ -352,7 +355,7 @@ def test_another_face_model_is_not_mixed_in(tmp_path, monkeypatch):
     plan = json.loads((tmp_path / "plan.json").read_text())
     assert plan["face_model"] == load_face_model(FaceSource()).fingerprint
     (tmp_path / "plan.json").write_text(json.dumps({**plan, "face_model": "0" * 16}))
-    with pytest.raises(DataError, match="another study"):
+    with pytest.raises(DataError, match="holds other scans"):
         write_tree(SmallStudy(), tmp_path, "ply")
 
 
@@ -371,7 +374,7 @@ def test_a_disk_that_is_too_small_is_told_before_it_is_full(tmp_path, monkeypatc
     study = SmallStudy()
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 10**9, 100_000))
-        with pytest.raises(DataError, match=r"48 scans take about 0\.\d GB, found 0\.0 GB free; choose another disk"):
+        with pytest.raises(DataError, match=r"47 scans take about 0\.\d GB, found 0\.0 GB free; choose another disk"):
             write_tree(study, tmp_path, "ply")
     assert len(study.recorded) == 1
     write_tree(study, tmp_path, "ply")  # once there is room

@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from affectvlm import __version__
 from affectvlm.console import err, out, print_metrics, print_predictions, progress_bar, show_warnings_as_lines, working
-from affectvlm.errors import AffectVLMError
+from affectvlm.errors import AffectVLMError, ConfigError
 from affectvlm.files import written_whole
 from affectvlm.run_record import RunRecord
 
@@ -52,10 +52,37 @@ app = typer.Typer(
 
 
 class Faces(StrEnum):
-    """Face models that the demo can use."""
+    """Face models."""
 
     embedded = "embedded"
     ict_facekit = "ict-facekit"
+    makehuman = "makehuman"
+
+
+class ProtocolOption(StrEnum):
+    """Data sets whose recordings are made up."""
+
+    bu3dfe = "bu3dfe"
+    bu4dfe = "bu4dfe"
+
+
+class SensorOption(StrEnum):
+    """What the faces are recorded with."""
+
+    clean = "clean"
+    structured_light = "structured-light"
+    depth_camera = "depth-camera"
+    phone = "phone"
+    mixed = "mixed"
+
+
+class ScanFormat(StrEnum):
+    """File formats that scans are written in."""
+
+    ply = "ply"
+    obj = "obj"
+    wrl = "wrl"
+    bnt = "bnt"
 
 
 class Style(StrEnum):
@@ -84,7 +111,7 @@ CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os
 def demo(
     faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
     folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
-    subjects: Annotated[int, typer.Option(help="People to make; each shows 24 scans.", min=4)] = 60,
+    subjects: Annotated[int, typer.Option(help="People to make; each shows 25 scans.", min=4)] = 60,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
@@ -94,23 +121,77 @@ def demo(
     """Make faces, train, cross-validate and report: the whole path on synthetic scans."""
     record = RunRecord(seed)
     with record.stage("libraries"), working("loading the libraries"):
-        from affectvlm.evaluation import study  # noqa: F401
+        import affectvlm.evaluation.study  # noqa: F401 (its libraries are loaded here, where the stage says so)
         from affectvlm.evaluation.folds import Split
         from affectvlm.prepared import prepare as prepare_set
-        from affectvlm.synthesis import FaceSource, generate
+        from affectvlm.synthesis import FaceSource
+        from affectvlm.synthesis.generate import Study
         from affectvlm.views import Rig
 
-    cache = run / "cache" if faces is not Faces.embedded else None
-    source = FaceSource(faces.value, folder.resolve() if folder else None, cache.resolve() if cache else None)
     with record.stage("faces and views"):
         with working("reading the face model"):
-            samples = generate(source, subjects, seed)
+            study = Study(FaceSource.find(faces.value, folder), subjects=subjects, seed=seed)
+            samples = study.samples()
         Split.draw([sample.subject for sample in samples], folds, seed)  # too many folds fail now, not after rendering
         with progress_bar("faces and views", len(samples)) as done:
-            word = f"synthetic: {faces.value} faces, {subjects} subjects, seed {seed}"
-            prepared = prepare_set(samples, Rig(), run / "prepared", word, jobs, done)
+            prepared = prepare_set(samples, Rig(), run / "prepared", study.description, jobs, done)
     _tell_skipped(len(samples), prepared)
     _study(prepared, _config(None, epochs, seed), run, folds, jobs, record)
+
+
+@app.command(epilog="Example: `affectvlm synth --subjects 10 --sensor structured-light --out synthetic/bu3dfe`")
+def synth(
+    to: Annotated[Path, typer.Option("--out", help="Folder for the scans, or for the prepared set.")],
+    faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
+    folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
+    subjects: Annotated[int, typer.Option(help="People to make.", min=1)] = 100,
+    protocol: Annotated[ProtocolOption, typer.Option(help="Data set whose recordings are made up.")] = (
+        ProtocolOption.bu3dfe
+    ),
+    sensor: Annotated[SensorOption, typer.Option(help="What the faces are recorded with.")] = SensorOption.clean,
+    style: Annotated[ScanFormat, typer.Option("--format", help="File format of the scans.")] = ScanFormat.wrl,
+    capture: Annotated[
+        Path | None, typer.Option(help="A Live Link Face csv: everybody performs it, instead of the protocol.")
+    ] = None,
+    prepared: Annotated[bool, typer.Option("--prepare", help="Render to a prepared set; no scan is written.")] = False,
+    size: Annotated[int, typer.Option(help="With --prepare: height and width of a view, pixels.", min=8)] = 64,
+    maps: Annotated[list[MapOption], typer.Option(help="With --prepare: what a view holds; once for each.")] = [  # noqa: B006
+        MapOption.depth,
+        MapOption.normals,
+    ],
+    seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
+    jobs: Jobs = CORES,
+) -> None:
+    """Make up a data set: people who show expressions, recorded by a sensor."""
+    with working("loading the libraries"):
+        from affectvlm.prepared import prepare as prepare_set
+        from affectvlm.synthesis import FaceSource
+        from affectvlm.synthesis.generate import Study
+        from affectvlm.synthesis.labels import write_labels
+        from affectvlm.synthesis.tree import write_tree
+        from affectvlm.views import Rig
+
+    if capture and prepared:
+        raise ConfigError("a captured performance has no emotion to learn; leave out --prepare, or --capture")
+    with working("reading the face model"):
+        source = FaceSource.find(faces.value, folder)
+    textured = not prepared or MapOption.texture in maps
+    # A captured performance is laid out as BU-4DFE's sequences are.
+    laid_out = ProtocolOption.bu4dfe if capture else protocol
+    study = Study(source, laid_out.value, subjects, sensor.value, seed, textured, capture)
+    count = len(study.takes())
+    if not prepared:
+        with progress_bar("scans", count) as done:
+            write_tree(study, to, style.value, jobs, done)
+        _say(f"{count} scans of {subjects} made-up subjects are in {to}")
+        return
+    with progress_bar("scans and views", count) as done:
+        rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
+        made = prepare_set(study.samples(), rig, to, study.description, jobs, done)
+    write_labels(study, to)
+    _say(f"{len(made)} scans of {subjects} made-up subjects are in {to}")
+    _tell_skipped(count, made)
+    _next(f"affectvlm evaluate {to} --out runs/synthetic")
 
 
 @app.command(epilog="Example: `affectvlm prepare scans/ --out prepared/mine`")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis import FaceSource
-from affectvlm.synthesis.generate import make_scan
+from affectvlm.synthesis.generate import Study, Subject, Take
 
 SEED = 20_261_101
 """Unlike any that a study is likely to be made with, so that a sample is nobody whom the model was trained on."""
@@ -41,5 +41,6 @@ class SampleFace:
 
     def scan(self) -> FaceScan:
         """Make the face; always the same one."""
-        made = make_scan(FaceSource(), SEED, self.person - 1, self.emotion, self.intensity)
-        return replace(made, source=self.caption)
+        study = Study(FaceSource(), seed=SEED, textured=True)
+        subject = Subject(self.person - 1, "", {})
+        return replace(study.record(Take("", subject, self.emotion, self.intensity)).scan, source=self.caption)

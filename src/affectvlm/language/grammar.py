@@ -65,6 +65,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "male": ("man", "male"),
 }
 AGES = ("young", "middle-aged", "older")
+ANCESTRIES: dict[str, str] = {"african": "African", "asian": "Asian", "european": "European"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Grammar:
         who = _pick(NEUTRAL_SUBJECTS, rng)
         if attributes.get("sex") in SUBJECTS and rng.random() < 0.5:
             who = _pick(SUBJECTS[attributes["sex"]], rng)
+        if attributes.get("ancestry") in ANCESTRIES and rng.random() < 0.5:
+            who = f"{ANCESTRIES[attributes['ancestry']]} {who}"
         if attributes.get("age") in AGES and rng.random() < 0.5:
             who = f"{attributes['age']} {who}"
         n_adjective = len(ADJECTIVE_TEMPLATES)
@@ -100,7 +103,9 @@ class Grammar:
     def corpus(self) -> list[str]:
         """List every prompt that can be drawn, up to the choice of subject words: what a tokenizer is trained on."""
         ages = ("", *(f"{age} " for age in AGES))
-        people = [age + who for age in ages for who in (*NEUTRAL_SUBJECTS, *SUBJECTS["female"], *SUBJECTS["male"])]
+        ancestries = ("", *(f"{ancestry} " for ancestry in ANCESTRIES.values()))
+        words = (*NEUTRAL_SUBJECTS, *SUBJECTS["female"], *SUBJECTS["male"])
+        people = [age + ancestry + who for age in ages for ancestry in ancestries for who in words]
         texts = [text for emotion in self.classes for text in self.ensemble(emotion)]
         return texts + [_fill(t, "happy", who) for t in ADJECTIVE_TEMPLATES for who in people]
 
@@ -111,4 +116,6 @@ def _pick(words: tuple[str, ...], rng: np.random.Generator) -> str:
 
 def _fill(template: str, word: str, who: str) -> str:
     text = template.format(a="an" if word[0] in "aeiou" else "a", word=word, who=who)
-    return text.replace("a older", "an older")
+    for word in ("older", "African", "Asian"):
+        text = text.replace(f"a {word}", f"an {word}")
+    return text

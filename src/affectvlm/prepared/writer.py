@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from affectvlm.errors import DataError, ScanError
-from affectvlm.files import written_whole
+from affectvlm.files import claim_folder, written_whole
 from affectvlm.prepared.prepared_set import FORMAT, PreparedSet
 from affectvlm.scan import Sample, normalize
 from affectvlm.views import Rig, encode, render
@@ -79,19 +79,8 @@ def _claim(folder: Path, plan: dict[str, object], samples: Sequence[Sample]) -> 
         raise DataError(f"{folder}: two samples have the same key; each needs its own")
     told = [[s.key, s.subject, s.emotion, s.intensity, dict(s.attributes), s.stamp] for s in samples]
     text = json.dumps([plan, told], sort_keys=True)
-    plan = {**plan, "samples": len(samples), "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
-    plan_file = folder / "plan.json"
-    if plan_file.exists():
-        if json.loads(plan_file.read_text()) != json.loads(json.dumps(plan)):
-            raise DataError(
-                f"{folder}: holds a prepared set of other or since changed scans, or of another rig (see {plan_file}); "
-                "choose another folder, or delete this one first"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: expected an empty folder for the prepared set; choose another one")
-    with written_whole(plan_file) as path:
-        path.write_text(json.dumps(plan, indent=2))
+    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
+    claim_folder(folder, {**plan, "samples": len(samples), "fingerprint": fingerprint}, "prepared views")
 
 
 def _write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) -> int:

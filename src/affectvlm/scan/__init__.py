@@ -4,5 +4,6 @@ from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.normalize import FACE_RADIUS_MM, Pose, find_pose, normalize
 from affectvlm.scan.read import read_scan
 from affectvlm.scan.sample import Sample
+from affectvlm.scan.write import write_scan
 
-__all__ = ["FACE_RADIUS_MM", "FaceScan", "Pose", "Sample", "find_pose", "normalize", "read_scan"]
+__all__ = ["FACE_RADIUS_MM", "FaceScan", "Pose", "Sample", "find_pose", "normalize", "read_scan", "write_scan"]

@@ -1,15 +1,20 @@
 """Emotion -> action units, with the spread that people show.
 
-Source of the table: Du, Tao and Martinez 2014 (PNAS 111, E1454), "Compound facial expressions of emotion", table 1:
-the action units that an emotion is made of, and those that only a share of people add.
+Sources: Du, Tao and Martinez 2014 (PNAS 111, E1454), "Compound facial expressions of emotion", table 1, for the
+action units that an emotion is made of and those that only a share of people add; and the apexes of real captures
+(:func:`~affectvlm.synthesis.live_link.measured_apex`), which move more of the face than these. Every person mixes
+the two in his own way, with his own strengths, habits and asymmetry, and keeps to it in all his scans.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from affectvlm.emotions import EMOTIONS
+from affectvlm.synthesis.action_units import ACTION_UNITS, UNIT_INDEX, action_strengths
+from affectvlm.synthesis.live_link import measured_apex
 
 PROTOTYPES: dict[str, tuple[str, ...]] = {
     "anger": ("AU4", "AU7", "AU24"),
@@ -35,63 +40,103 @@ INTENSITIES = (1, 2, 3, 4)
 STRENGTH = {1: 0.35, 2: 0.55, 3: 0.75, 4: 0.95}
 """Mean strength of an emotion's action units at the four intensities of BU-3DFE (our reading of "low" to "extreme")."""
 
-CO_ACTIVATED = 3
-"""Further action units that show a little in any expression; real ones are never the prototype alone."""
+MAX_STRENGTH = 1.3
+"""Some people's extreme goes beyond the face model's full action."""
+
+# How much people differ: our choice, no published distribution is known to us.
+GAIN_RANGE = (0.6, 1.15)
+LEAN_SPREAD = 0.12
+BLEND_SHARE, BLEND_MOST = 0.2, 0.25
+HABITS, HABIT_MOST = 2, 0.25
+CO_ACTIVATED, CO_ACTIVATION_MOST = 3, 0.25
+SYNKINESIS_SPREAD = 0.2
+
+NEIGHBOURS: tuple[tuple[str, ...], ...] = (
+    ("AU1", "AU2", "AU4"),
+    ("AU4", "AU9"),
+    ("AU5", "AU1", "AU2"),
+    ("AU6", "AU7", "AU12"),
+    ("AU9", "AU10", "AU11"),
+    ("AU12", "AU14", "AU20"),
+    ("AU15", "AU17", "AU20"),
+    ("AU16", "AU20", "AU25"),
+    ("AU23", "AU24", "AU17"),
+    ("AU25", "AU26"),
+)
+"""Muscles that few people move quite apart."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Style:
-    """How one person shows one emotion, the same in each of his scans.
+    """How one person shows emotions, the same in each of his scans.
 
     Parameters
     ----------
-    gains : dict of action unit -> float
-        Those that he uses, with his own strength of each.
-    lean : dict of action unit -> float
-        How much stronger the left half is than the mean, in parts of it (negative: the right one).
+    apexes : dict of emotion -> (A, 2) float32
+        His own full expression.
+    habits : (A, 2) float32
+        What moves along a little in any of his expressions.
     """
 
-    gains: dict[str, float]
-    lean: dict[str, float]
+    apexes: dict[str, np.ndarray]
+    habits: np.ndarray
 
 
-def draw_style(emotion: str, rng: np.random.Generator) -> Style:
-    """Draw a person's way of showing an emotion."""
-    used = list(PROTOTYPES[emotion])
-    used += [unit for unit, share in SECONDARIES[emotion].items() if rng.random() < share]
-    gains = {unit: float(rng.uniform(0.6, 1.15)) for unit in used}
-    lean = {unit: float(np.clip(rng.normal(0, 0.12), -0.4, 0.4)) for unit in used}
-    return Style(gains, lean)
+def draw_style(rng: np.random.Generator) -> Style:
+    """Draw a person's way of showing the six emotions."""
+    synkinesis = _draw_synkinesis(rng)
+    own = {emotion: _draw_apex(emotion, rng) for emotion in EMOTIONS}
+    apexes = {}
+    for emotion in EMOTIONS:
+        apex = own[emotion]
+        if rng.random() < BLEND_SHARE:
+            other = EMOTIONS[rng.integers(len(EMOTIONS))]
+            apex = apex + rng.uniform(0, BLEND_MOST) * (own[other] - apex)
+        lean = np.clip(rng.normal(0, LEAN_SPREAD, len(ACTION_UNITS)), -0.4, 0.4)
+        sides = np.stack([1 + lean, 1 - lean], axis=1)
+        apexes[emotion] = (np.einsum("ab,bs->as", synkinesis, apex) * sides).astype(np.float32)
+    habits = np.zeros((len(ACTION_UNITS), 2), np.float32)
+    for unit in rng.choice(len(ACTION_UNITS), HABITS, replace=False):
+        habits[unit] = rng.uniform(0, HABIT_MOST)
+    return Style(apexes, habits)
 
 
-def draw_expression(
-    style: Style, intensity: int, shape_names: Sequence[str], rng: np.random.Generator
-) -> dict[str, float]:
-    """Draw the shape weights of one scan.
+def _draw_apex(emotion: str, rng: np.random.Generator) -> np.ndarray:
+    """(A, 2): somewhere between the table's action units and the measured apex, with gains of one's own."""
+    used = dict.fromkeys(PROTOTYPES[emotion], 1.0)
+    used |= {unit: 1.0 for unit, share in SECONDARIES[emotion].items() if rng.random() < share}
+    measured = rng.uniform(0, 0.5)
+    gains = rng.uniform(*GAIN_RANGE, (len(ACTION_UNITS), 1))
+    return gains * ((1 - measured) * action_strengths(used) + measured * measured_apex(emotion))
+
+
+def _draw_synkinesis(rng: np.random.Generator) -> np.ndarray:
+    """(A, A): how much of each action unit comes along with each other; the diagonal is 1."""
+    along = np.eye(len(ACTION_UNITS))
+    for leader, *followers in NEIGHBOURS:
+        for follower in followers:
+            along[UNIT_INDEX[follower], UNIT_INDEX[leader]] = max(0.0, rng.normal(0, SYNKINESIS_SPREAD))
+    return along
+
+
+def draw_expression(style: Style, emotion: str, intensity: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the action units of one scan.
 
     Parameters
     ----------
     style : Style
+    emotion : str
+        One of the six.
     intensity : int
         1 to 4.
-    shape_names : sequence of str
-        The face model's shapes (``AU12_L``, ``AU26``, ...); others are never named in the answer.
 
     Returns
     -------
-    dict of shape name -> weight in [0, 1.3]
+    (A, 2) float32, within [0, MAX_STRENGTH]
     """
-    units = sorted({name.split("_")[0] for name in shape_names})
-    strengths = {
-        unit: gain * STRENGTH[intensity] * rng.uniform(0.8, 1.2) for unit, gain in style.gains.items() if unit in units
-    }
-    for unit in rng.choice(units, CO_ACTIVATED, replace=False):
-        strengths[unit] = max(strengths.get(unit, 0.0), float(rng.uniform(0, 0.25)))
-
-    weights = {}
-    for name in shape_names:
-        unit, _, side = name.partition("_")
-        if unit in strengths:
-            lean = style.lean.get(unit, 0.0) * {"L": 1, "R": -1}.get(side, 0)
-            weights[name] = float(np.clip(strengths[unit] * (1 + lean), 0, 1.3))
-    return weights
+    strengths = STRENGTH[intensity] * style.apexes[emotion] * rng.uniform(0.8, 1.2, (len(ACTION_UNITS), 1))
+    strengths = strengths + style.habits
+    # Real expressions are never the prototype alone.
+    for unit in rng.choice(len(ACTION_UNITS), CO_ACTIVATED, replace=False):
+        strengths[unit] = np.maximum(strengths[unit], rng.uniform(0, CO_ACTIVATION_MOST))
+    return np.clip(strengths, 0, MAX_STRENGTH).astype(np.float32)

@@ -1,13 +1,13 @@
-"""A made-up study: subjects who show the six emotions at four intensities, on a face model.
+"""A made-up study: people of a face model who are recorded as in BU-3DFE or BU-4DFE.
 
-Every draw depends on the seed and on what is drawn alone (which subject, which scan), never on the order or on the
+Every draw depends on the seed and on what is drawn alone (which person, which take), never on the order or on the
 number of workers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -15,102 +15,307 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from affectvlm.emotions import EMOTIONS
-from affectvlm.errors import ConfigError
-from affectvlm.scan import FaceScan, Sample
-from affectvlm.synthesis.embedded import embedded_face
-from affectvlm.synthesis.expressions import INTENSITIES, draw_expression, draw_style
-from affectvlm.synthesis.face_model import FaceModel
-from affectvlm.synthesis.ict_facekit import load_ict_facekit
+from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample
+from affectvlm.scan.range_image import RangeImage
+from affectvlm.synthesis.dynamics import neutral_moment, perform
+from affectvlm.synthesis.expressions import INTENSITIES, draw_expression
+from affectvlm.synthesis.face_model import REGIONS
+from affectvlm.synthesis.library import FaceSource, load_face_model
+from affectvlm.synthesis.live_link import read_live_link
+from affectvlm.synthesis.performance import Performance
+from affectvlm.synthesis.person import Person, draw_person
+from affectvlm.synthesis.sensors import SENSORS, observe
+from affectvlm.synthesis.texture import draw_complexion, paint
 
-FaceModelName = Literal["embedded", "ict-facekit"]
+Protocol = Literal["bu3dfe", "bu4dfe"]
 
 POSE_SPREAD_DEG = 4.0
 """Standard deviation of the head's yaw, pitch and roll before the camera."""
 
+RESIDUAL_DEG, RESIDUAL_MM = 2.0, 1.0
+"""How far a scan that :func:`~affectvlm.scan.normalize` brought upright still is from it: spread by axis."""
+
+FPS = 25.0
+"""Of BU-4DFE."""
+
+MIXED = "mixed"
+"""Each scan is made by a sensor that is drawn for it."""
+
+_SUBJECT, _COMPLEXION, _TAKE, _HEAD, _CAMERA, _RESIDUAL = range(1, 7)
+"""What a random generator is for. None is 0: numpy takes [seed, number] and [seed, number, 0] for the same."""
+
+BU3DFE_CODES = {
+    "anger": "AN",
+    "disgust": "DI",
+    "fear": "FE",
+    "happiness": "HA",
+    "sadness": "SA",
+    "surprise": "SU",
+    "neutral": "NE",
+}
+BU4DFE_FOLDERS = {
+    "anger": "Angry",
+    "disgust": "Disgust",
+    "fear": "Fear",
+    "happiness": "Happy",
+    "sadness": "Sad",
+    "surprise": "Surprise",
+}
+ANCESTRY_CODES = {"african": "BL", "asian": "AE", "european": "WH"}
+"""As BU-3DFE writes them in its file names."""
+
+UNKNOWN_ANCESTRY = "XX"
+
 
 @dataclass(frozen=True)
-class FaceSource:
-    """Which face model, and where its files are.
+class Subject:
+    """Someone who takes part in a study.
 
     Parameters
     ----------
+    number : int
+        From 0.
     name : str
-    folder : Path, optional
-        The model's own folder; the embedded face needs none.
-    cache : Path, optional
-        Where the parsed model is kept; goes with ``folder``.
+        As the data set names people, ``F0001`` or ``M001``; where a face model does not know the sex, the letters
+        are given in turn and mean nothing.
+    attributes : dict of str -> str
     """
 
-    name: FaceModelName = "embedded"
-    folder: Path | None = None
-    cache: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.name == "embedded" and self.folder is not None:
-            raise ConfigError(
-                f"the embedded face needs no folder, but {self.folder} was given; name another face model"
-            )
-        if self.name != "embedded" and (self.folder is None or self.cache is None):
-            raise ConfigError(f"{self.name} is read from its own folder: name it with --from DIR")
+    number: int
+    name: str
+    attributes: dict[str, str]
 
 
-@cache
-def load_face_model(source: FaceSource) -> FaceModel:
-    """Build or read a face model, once a process."""
-    if source.folder is None or source.cache is None:
-        return embedded_face()
-    return load_ict_facekit(source.folder, source.cache)
+@dataclass(frozen=True)
+class Take:
+    """One scan of a study, or one frame of a sequence, before it is made.
+
+    Parameters
+    ----------
+    key : str
+        Its file without kind and suffix: ``F0001/F0001_AN01WH`` (BU-3DFE) or ``F001/Angry/000`` (BU-4DFE).
+    subject : Subject
+    emotion : str, optional
+        Captured performances have none.
+    intensity : int, optional
+        1 to 4 in BU-3DFE's emotions.
+    frame : int, optional
+        From 0 in a sequence.
+    """
+
+    key: str
+    subject: Subject
+    emotion: str | None
+    intensity: int | None = None
+    frame: int | None = None
 
 
-def generate(source: FaceSource, subjects: int, seed: int) -> list[Sample]:
-    """List a study's scans: each subject shows six emotions at four intensities, as in BU-3DFE.
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What was recorded of a take.
+
+    Parameters
+    ----------
+    scan : FaceScan
+        Before the camera: mm, nose tip near the origin, the head a little turned.
+    landmarks : (68, 3) float32, mm
+        Where the face model's landmarks are, in the scan's frame, whether or not the sensor saw them.
+    strengths : (A, 2) float32
+        Action units.
+    rotation : (3, 3) float
+        The head's.
+    grid : RangeImage, optional
+        What the sensor measured; the scan is its mesh. The sensor ``clean`` keeps the face model's own mesh.
+    """
+
+    scan: FaceScan
+    landmarks: np.ndarray
+    strengths: np.ndarray
+    rotation: np.ndarray
+    grid: RangeImage | None = None
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study that can be recorded, take by take.
 
     Parameters
     ----------
     source : FaceSource
+    protocol : str
+        ``bu3dfe``: each subject shows a neutral face and six emotions at four intensities; ``bu4dfe``: six sequences
+        of 25 frames a second from neutral to an apex and back.
     subjects : int
+    sensor : str
+        One of :data:`~affectvlm.synthesis.sensors.SENSORS`, or ``mixed``: another one for each scan.
     seed : int
-
-    Returns
-    -------
-    list of Sample
-        24 a subject, not yet made; ``load`` makes the mesh.
+    textured : bool
+        Whether the faces are painted.
     """
-    model = load_face_model(source)
-    samples = []
-    for number in range(subjects):
-        subject = f"S{number + 1:03d}"
-        attributes = model.attributes(_identity(model, seed, number))
-        samples += [
+
+    source: FaceSource
+    protocol: Protocol = "bu3dfe"
+    subjects: int = 100
+    sensor: str = "clean"
+    seed: int = 0
+    textured: bool = False
+    capture: Path | None = None
+
+    @property
+    def description(self) -> str:
+        """What is made, in a line."""
+        performed = self.capture.name if self.capture else self.protocol
+        return (
+            f"synthetic: {self.source.name} faces, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
+            f"seed {self.seed}"
+        )
+
+    @cached_property
+    def people(self) -> list[Subject]:
+        """Who takes part."""
+        model = load_face_model(self.source)
+        digits = 4 if self.protocol == "bu3dfe" else 3
+        people: list[Subject] = []
+        for number in range(self.subjects):
+            # The identity is a person's first draw: no need to make the whole person for its attributes.
+            attributes = model.attributes(model.draw_identity(self._rng(number, _SUBJECT)))
+            letter = {"female": "F", "male": "M"}.get(attributes.get("sex", ""), "FM"[number % 2])
+            among = sum(person.name.startswith(letter) for person in people) + 1
+            people.append(Subject(number, f"{letter}{among:0{digits}d}", attributes))
+        return people
+
+    def takes(self) -> list[Take]:
+        """All that is to be recorded, subject by subject."""
+        if self.capture is not None:
+            of = self._captured_of
+        else:
+            of = self._scans_of if self.protocol == "bu3dfe" else self._frames_of
+        return [take for subject in self.people for take in of(subject)]
+
+    def strengths(self, take: Take) -> np.ndarray:
+        """(A, 2) float32: the action units that a take shows."""
+        number = take.subject.number
+        if take.frame is not None:
+            return self._performance(take.subject, take.emotion).strengths[take.frame]
+        rng = self._rng(number, _TAKE, *_which(take))
+        if take.emotion is None or take.intensity is None:
+            return neutral_moment(rng)
+        return draw_expression(_person(self.source, self.seed, number).style, take.emotion, take.intensity, rng)
+
+    def _head_deg(self, take: Take) -> np.ndarray:
+        """(3,) yaw, pitch, roll."""
+        if take.frame is not None:
+            return self._performance(take.subject, take.emotion).head_deg[take.frame]
+        return self._rng(take.subject.number, _HEAD, *_which(take)).normal(0, POSE_SPREAD_DEG, 3)
+
+    def record(self, take: Take) -> Recording:
+        """Make one take: the person's face with its expression, turned, before the sensor."""
+        number = take.subject.number
+        person = _person(self.source, self.seed, number)
+        strengths = self.strengths(take)
+        rotation = Rotation.from_euler("yxz", self._head_deg(take), degrees=True).as_matrix()
+        name = f"{self.source.name} face, seed {self.seed}, {take.key}"
+        texture = _texture(self.source, self.seed, number) if self.textured else None
+        face = person.face(strengths, name, texture).moved(rotation, np.zeros(3))
+        landmarks = face.vertices[person.model.landmarks]
+        camera = self._rng(number, _CAMERA, *_which(take))
+        sensor = SENSORS[str(camera.choice(list(SENSORS))) if self.sensor == MIXED else self.sensor]
+        if sensor.distance_mm is None:
+            return Recording(face, landmarks, strengths, rotation)
+        eyes = person.model.regions == REGIONS.index("eyes")
+        grid = observe(sensor, face, landmarks, eyes, camera)
+        return Recording(grid.mesh(sensor.jump_mm), landmarks, strengths, rotation, grid)
+
+    def samples(self) -> list[Sample]:
+        """List the takes as samples that come normalised.
+
+        A made-up head's pose is known, so that it need not be found: what :func:`~affectvlm.scan.normalize` would
+        have left of it is drawn instead.
+        """
+        stamp = f"{load_face_model(self.source).fingerprint}, {self.sensor}, seed {self.seed}"
+        return [
             Sample(
-                key=f"{subject}/{emotion}/{intensity}",
-                subject=subject,
-                emotion=emotion,
-                load=partial(make_scan, source, seed, number, emotion, intensity),
-                intensity=intensity,
-                attributes=attributes,
-                stamp=model.fingerprint,
+                key=take.key,
+                subject=take.subject.name,
+                emotion=take.emotion,
+                load=partial(_normalized, self, take),
+                intensity=take.intensity,
+                attributes=take.subject.attributes,
+                stamp=stamp,
+                normalized=True,
             )
-            for emotion in EMOTIONS
-            for intensity in INTENSITIES
+            for take in self.takes()
+            if take.emotion is not None
         ]
-    return samples
+
+    def _scans_of(self, subject: Subject) -> list[Take]:
+        code = ANCESTRY_CODES.get(subject.attributes.get("ancestry", ""), UNKNOWN_ANCESTRY)
+
+        def take(emotion: str, intensity: int | None) -> Take:
+            name = f"{subject.name}_{BU3DFE_CODES[emotion]}{intensity or 0:02d}{code}"
+            return Take(f"{subject.name}/{name}", subject, emotion, intensity)
+
+        emotional = [take(emotion, intensity) for emotion in EMOTIONS for intensity in INTENSITIES]
+        return [take("neutral", None), *emotional]
+
+    def _frames_of(self, subject: Subject) -> list[Take]:
+        performed = {emotion: BU4DFE_FOLDERS[emotion] for emotion in EMOTIONS}
+        return [
+            Take(f"{subject.name}/{folder}/{frame:03d}", subject, emotion, frame=frame)
+            for emotion, folder in performed.items()
+            for frame in range(len(self._performance(subject, emotion)))
+        ]
+
+    def _captured_of(self, subject: Subject) -> list[Take]:
+        assert self.capture is not None
+        frames = range(len(self._performance(subject, None)))
+        return [Take(f"{subject.name}/{self.capture.stem}/{frame:05d}", subject, None, frame=frame) for frame in frames]
+
+    def _performance(self, subject: Subject, emotion: str | None) -> Performance:
+        if emotion is not None:
+            return _performance(self.source, self.seed, subject.number, emotion)
+        assert self.capture is not None
+        return _captured(self.capture)
+
+    def _rng(self, number: int, *what: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, number, *what])
 
 
-def make_scan(source: FaceSource, seed: int, number: int, emotion: str, intensity: int) -> FaceScan:
-    """Make one scan of a study: the subject's face, his way of showing the emotion, and a slightly turned head."""
-    model = load_face_model(source)
-    which = EMOTIONS.index(emotion)
-    # Seeds are told apart by numbers above zero: numpy takes [seed, number] and [seed, number, 0] for the same.
-    style = draw_style(emotion, np.random.default_rng([seed, number, 1 + which]))
-    rng = np.random.default_rng([seed, number, 1 + which, intensity])
-    weights = draw_expression(style, intensity, model.shape_names, rng)
-    name = f"{source.name} face, subject {number + 1}, {emotion} {intensity}"
-    face = model.face(_identity(model, seed, number), weights, name)
-    pose = Rotation.from_euler("yxz", rng.normal(0, POSE_SPREAD_DEG, 3), degrees=True)
-    return face.moved(pose.as_matrix(), np.zeros(3))
+def _which(take: Take) -> tuple[int, int, int]:
+    """Numbers that no other take of the same subject has."""
+    emotion = EMOTIONS.index(take.emotion) + 1 if take.emotion in EMOTIONS else 0
+    return emotion, take.intensity or 0, 0 if take.frame is None else take.frame + 1
 
 
-def _identity(model: FaceModel, seed: int, number: int) -> np.ndarray:
-    """(I,) float: a subject's place on the axes of identity."""
-    return np.random.default_rng([seed, number]).standard_normal(len(model.axes))
+def _normalized(study: Study, take: Take) -> FaceScan:
+    """Record a take and bring it upright, to within what the normalisation leaves."""
+    made = study.record(take)
+    rng = np.random.default_rng([study.seed, take.subject.number, _RESIDUAL, *_which(take)])
+    turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG, 3), degrees=True).as_matrix() @ made.rotation.T
+    nose = made.landmarks[30] + rng.normal(0, RESIDUAL_MM, 3)
+    offset = made.scan.vertices - nose.astype(np.float32)
+    face = made.scan.kept(np.einsum("vx,vx->v", offset, offset) < FACE_RADIUS_MM**2)
+    return face.moved(turn, -turn @ nose)
+
+
+@lru_cache(maxsize=2)
+def _person(source: FaceSource, seed: int, number: int) -> Person:
+    """Kept while his takes are made, one after the other."""
+    return draw_person(load_face_model(source), np.random.default_rng([seed, number, _SUBJECT]))
+
+
+@lru_cache(maxsize=2)
+def _texture(source: FaceSource, seed: int, number: int) -> np.ndarray:
+    person = _person(source, seed, number)
+    complexion = draw_complexion(person.attributes, np.random.default_rng([seed, number, _COMPLEXION]))
+    return paint(person.model, complexion)
+
+
+_captured = lru_cache(maxsize=1)(read_live_link)
+
+
+@lru_cache(maxsize=6)
+def _performance(source: FaceSource, seed: int, number: int, emotion: str) -> Performance:
+    person = _person(source, seed, number)
+    rng = np.random.default_rng([seed, number, _TAKE, EMOTIONS.index(emotion) + 1])
+    return perform(person.style.apexes[emotion], emotion, FPS, rng)

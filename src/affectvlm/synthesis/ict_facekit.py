@@ -1,25 +1,36 @@
 """ICT-FaceKit (MIT licence): a face model learned from light-stage scans, read from its own folder.
 
-Source: https://github.com/ICT-VGL/ICT-FaceKit. 100 axes of identity and 55 expression shapes with ARKit names.
+Source: https://github.com/ICT-VGL/ICT-FaceKit. 100 axes of identity and 55 expression shapes with ARKit names. The
+numbers of vertices, polygons and landmarks are those of its README.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from affectvlm.errors import DataError
-from affectvlm.files import written_whole
-from affectvlm.synthesis.face_model import FaceModel
+from affectvlm.synthesis.face_model import REGIONS, FaceModel
+from affectvlm.synthesis.uv_atlas import pack_tiles
 
 PROJECT = "https://github.com/ICT-VGL/ICT-FaceKit"
 AXES = 100
 VERTICES, POLYGONS = 24_591, 24_692
 """The leading part of the mesh that a scanner would see: skin, mouth, teeth and eyeballs; no lashes, no tear film."""
-NOSE_TIP = 4857
-"""Landmark 31 of the 68 (Multi-PIE), by the project's own list."""
+PARTS = ((11_248, "skin"), (13_294, "mouth"), (14_062, "skin"), (17_039, "mouth"), (21_451, "teeth"), (24_591, "eyes"))
+"""Where each part of the mesh ends: face and head, mouth socket, eye sockets, gums and tongue, teeth, eyeballs."""
+# fmt: off
+LANDMARKS = (
+    1225, 1888, 1052, 367, 1719, 1722, 2199, 1447, 966, 3661, 4390, 3927, 3924, 2608, 3272, 4088, 3443,
+    268, 493, 1914, 2044, 1401, 3615, 4240, 4114, 2734, 2509, 978, 4527, 4942, 4857, 1140, 2075, 1147, 4269, 3360,
+    1507, 1542, 1537, 1528, 1518, 1511, 3742, 3751, 3756, 3721, 3725, 3732,
+    5708, 5695, 2081, 0, 4275, 6200, 6213, 6346, 6461, 5518, 5957, 5841,
+    5702, 5711, 5533, 6216, 6207, 6470, 5517, 5966,
+)
+# fmt: on
+"""Vertices of the 68 points of Multi-PIE."""
+NOSE_TIP = LANDMARKS[30]
 MM_PER_UNIT = 10.0
 
 # Action unit -> ARKit shapes and their weights at full strength. "@" stands for the side.
@@ -46,71 +57,44 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "AU25": {"mouthLowerDown@": 0.5, "mouthUpperUp@": 0.3},
     "AU26": {"jawOpen": 0.6},
     "AU27": {"jawOpen": 1.0},
+    "AU28": {"mouthRollLower": 1.0, "mouthRollUpper": 1.0},
+    "AU29": {"jawForward": 1.0},
+    "AU30_L": {"jawLeft": 1.0},
+    "AU30_R": {"jawRight": 1.0},
+    "AU34": {"cheekPuff@": 1.0},
     "AU43": {"eyeBlink@": 1.0},
 }
 
 
-def load_ict_facekit(folder: Path, cache: Path) -> FaceModel:
-    """Read the face model.
+def ict_facekit_files(folder: Path) -> list[Path]:
+    """List the meshes that are read, from a checkout of ICT-FaceKit or its ``FaceXModel`` folder.
 
-    Parameters
-    ----------
-    folder : Path
-        A checkout of ICT-FaceKit, or its ``FaceXModel`` folder. Never written to.
-    cache : Path
-        Folder for the parsed model (some 50 MB, keyed by the files' names, sizes and times).
+    Raises
+    ------
+    DataError
+        One of them is missing.
+    """
+    inner = folder if folder.name == "FaceXModel" else folder / "FaceXModel"
+    names = ["generic_neutral_mesh", *(f"identity{i:03d}" for i in range(AXES)), *_arkit_names()]
+    files = [inner / f"{name}.obj" for name in names]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        raise DataError(
+            f"{inner}: expected a checkout of ICT-FaceKit with {len(files)} meshes, {len(missing)} are missing "
+            f"({missing[0].name} first); get it from {PROJECT} and name its folder"
+        )
+    return files
+
+
+def read_ict_facekit(folder: Path) -> FaceModel:
+    """Read the face model, which takes a minute; the folder is never written to.
 
     Raises
     ------
     DataError
         A file is missing or is not what the project ships.
     """
-    meshes = _find_meshes(folder)
-    cached = cache / f"ict-facekit-{_key(meshes)}.npz"
-    if not cached.exists():
-        arrays = _parse(meshes)
-        with written_whole(cached) as path:
-            np.savez(path, **arrays)  # type: ignore[arg-type]
-    with np.load(cached, allow_pickle=False) as kept:
-        arrays = {name: kept[name] for name in kept.files}
-    return FaceModel(
-        "ict-facekit",
-        neutral=arrays["neutral"],
-        triangles=arrays["triangles"],
-        axes=arrays["axes"],
-        axis_names=tuple(f"identity{i:03d}" for i in range(AXES)),
-        shapes=arrays["shapes"],
-        shape_names=tuple(arrays["shape_names"].tolist()),
-        uv=arrays["uv"],
-        uv_triangles=arrays["uv_triangles"],
-    )
-
-
-def _find_meshes(folder: Path) -> dict[str, Path]:
-    """Name -> file of every mesh needed."""
-    inner = folder if folder.name == "FaceXModel" else folder / "FaceXModel"
-    names = ["generic_neutral_mesh", *(f"identity{i:03d}" for i in range(AXES)), *_arkit_names()]
-    missing = [name for name in names if not (inner / f"{name}.obj").is_file()]
-    if missing:
-        raise DataError(
-            f"{inner}: expected a checkout of ICT-FaceKit with {len(names)} meshes, {len(missing)} are missing "
-            f"({missing[0]}.obj first); get it from {PROJECT} and name its folder"
-        )
-    return {name: inner / f"{name}.obj" for name in names}
-
-
-def _arkit_names() -> list[str]:
-    sided = _sided_action_units().values()
-    return list(dict.fromkeys(shape for parts in sided for shape in parts))
-
-
-def _key(meshes: dict[str, Path]) -> str:
-    stats = [(name, path.stat().st_size, path.stat().st_mtime_ns) for name, path in meshes.items()]
-    return hashlib.sha256(repr((stats, ACTION_UNITS, VERTICES)).encode()).hexdigest()[:12]
-
-
-def _parse(meshes: dict[str, Path]) -> dict[str, np.ndarray]:
-    """Read every mesh; displacements are differences from the neutral one."""
+    meshes = {file.stem: file for file in ict_facekit_files(folder)}
     neutral = _read_vertices(meshes["generic_neutral_mesh"])
     triangles, uv, uv_triangles = _read_faces(meshes["generic_neutral_mesh"])
 
@@ -122,15 +106,26 @@ def _parse(meshes: dict[str, Path]) -> dict[str, np.ndarray]:
         name: sum((weight * arkit[part] for part, weight in parts.items()), np.zeros_like(neutral))
         for name, parts in _sided_action_units().items()
     }
-    return {
-        "neutral": neutral - neutral[NOSE_TIP],
-        "triangles": triangles,
-        "axes": np.stack([displacement(f"identity{i:03d}") for i in range(AXES)]),
-        "shapes": np.stack(list(shapes.values())),
-        "shape_names": np.array(list(shapes)),
-        "uv": uv,
-        "uv_triangles": uv_triangles,
-    }
+    ends, kinds = zip(*PARTS, strict=True)
+    part = np.searchsorted(ends, np.arange(VERTICES), side="right")
+    return FaceModel(
+        "ict-facekit",
+        neutral=neutral - neutral[NOSE_TIP],
+        triangles=triangles,
+        regions=np.array([REGIONS.index(kind) for kind in kinds], np.uint8)[part],
+        landmarks=np.array(LANDMARKS, np.int32),
+        axes=np.stack([displacement(f"identity{i:03d}") for i in range(AXES)]),
+        axis_names=tuple(f"identity{i:03d}" for i in range(AXES)),
+        shapes=np.stack(list(shapes.values())),
+        shape_names=tuple(shapes),
+        uv=pack_tiles(uv, uv_triangles),
+        uv_triangles=uv_triangles,
+    )
+
+
+def _arkit_names() -> list[str]:
+    sided = _sided_action_units().values()
+    return list(dict.fromkeys(shape for parts in sided for shape in parts))
 
 
 def _sided_action_units() -> dict[str, dict[str, float]]:
@@ -187,3 +182,9 @@ def _read_faces(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _damaged(path: Path, expected: str, found: str) -> DataError:
     return DataError(f"{path}: expected {expected}, found {found}; the file is damaged, get it again from {PROJECT}")
+
+
+def load_ict_facekit(folder: Path, cache: Path) -> FaceModel:  # TEMPORARY
+    from affectvlm.synthesis.library import FaceSource, load_face_model
+
+    return load_face_model(FaceSource.find("ict-facekit", folder))

@@ -15,7 +15,6 @@ Meshes can be PLY or OBJ instead; a range sensor's grid can be written as in Bos
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,28 +25,25 @@ from scipy.spatial import cKDTree
 
 from affectvlm import __version__
 from affectvlm.errors import ConfigError, DataError
-from affectvlm.files import written_whole
+from affectvlm.files import claim_folder, written_whole
 from affectvlm.scan.write import PictureSuffix, write_scan
 from affectvlm.scan.write_bnt import write_bnt
 from affectvlm.scan.write_landmarks import write_bnd, write_lm3
-from affectvlm.synthesis.action_units import ACTION_UNITS, FACS_GRADES, UNIT_INDEX
-from affectvlm.synthesis.face_model import FaceModel
-from affectvlm.synthesis.generate import Recording, Study, Take
+from affectvlm.synthesis.generate import MIXED, Study, Take
+from affectvlm.synthesis.labels import LABELS, write_labels
 from affectvlm.synthesis.landmark_schemes import bosphorus_points, bu_points
 from affectvlm.synthesis.library import load_face_model
 
 TreeFormat = Literal["ply", "obj", "wrl", "bnt"]
 
 PART_TAKES = 25
-"""Made by one worker in one go, and made again if it was interrupted: all of a BU-3DFE subject."""
+"""Made by one worker in one go: all of a BU-3DFE subject, whose face is drawn once."""
 
 BLOCK_BYTES = 4096
 """A file takes up whole blocks on disk."""
 
 PICTURE: dict[str, PictureSuffix] = {"bu3dfe": ".bmp", "bu4dfe": ".jpg"}
 BU4DFE_LANDMARKS = "BU4DFE_BND_V1.1"
-PARTS = ".parts"
-"""Folder of the action units of what is finished, until the tree is whole."""
 
 
 def write_tree(
@@ -81,23 +77,25 @@ def write_tree(
     import joblib  # only whoever writes a tree needs it: it comes with the extra `train`
 
     folder = Path(folder)
-    if format == "bnt" and study.sensor == "clean":
-        raise ConfigError("bnt holds a range sensor's grid, and the sensor clean has none: name another --sensor")
+    if format == "bnt" and study.sensor in ("clean", MIXED):
+        raise ConfigError(
+            f"bnt holds a range sensor's grid, and the sensor {study.sensor} has none: name another --sensor"
+        )
     takes = study.takes()
-    _claim(folder, study, format, len(takes))
-    if (folder / "action_units.parquet").exists():
-        on_progress(len(takes))
-        return
-    parts = [takes[start : start + PART_TAKES] for start in range(0, len(takes), PART_TAKES)]
-    todo = [number for number in range(len(parts)) if not _part_file(folder, number).exists()]
-    done = len(takes) - sum(len(parts[number]) for number in todo)
+    claim_folder(folder, _plan(study, format, len(takes)), "scans")
+    # A take's mesh is written last, so that a finished take is known by it.
+    todo = [take for take in takes if not _mesh_file(study, take, folder, format).exists()]
     if todo:
-        _check_space(folder, _write_take(study, parts[todo[0]][0], folder, format)[0], len(takes) - done)
-    work = (joblib.delayed(_write_part)(study, parts[number], folder, number, format) for number in todo)
+        _check_space(folder, _write_take(study, todo[0], folder, format), len(todo) - 1)
+    done = len(takes) - len(todo[1:])
+    parts = [todo[start : start + PART_TAKES] for start in range(1, len(todo), PART_TAKES)]
+    work = (joblib.delayed(_write_part)(study, part, folder, format) for part in parts)
     for count in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
         done += count
         on_progress(done)
-    _finish(folder, study, format, len(parts))
+    if todo or not (folder / LABELS).exists():
+        _finish(folder, study, format)
+    on_progress(len(takes))
 
 
 def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
@@ -115,23 +113,6 @@ def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
     }
 
 
-def _claim(folder: Path, study: Study, format: TreeFormat, scans: int) -> None:
-    """Write down what the tree will be, or make sure that the folder's is the same."""
-    plan = _plan(study, format, scans)
-    file = folder / "plan.json"
-    if file.exists():
-        if json.loads(file.read_text("utf-8")) != plan:
-            raise DataError(
-                f"{folder}: holds scans of another study, sensor, format or version (see {file}); "
-                "choose another folder, or delete this one first"
-            )
-        return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise DataError(f"{folder}: expected an empty folder for the scans; choose another one")
-    with written_whole(file) as path:
-        path.write_text(json.dumps(plan, indent=2), encoding="utf-8")
-
-
 def _check_space(folder: Path, example: Sequence[Path], scans: int) -> None:
     """Refuse to begin what would end with a full disk."""
     blocks = sum(-(-file.stat().st_size // BLOCK_BYTES) for file in example)
@@ -143,83 +124,41 @@ def _check_space(folder: Path, example: Sequence[Path], scans: int) -> None:
         )
 
 
-def _part_file(folder: Path, number: int) -> Path:
-    return folder / PARTS / f"{number:06d}.parquet"
+def _mesh_file(study: Study, take: Take, folder: Path, format: TreeFormat) -> Path:
+    return folder / f"{take.key}{'_F3D' if study.protocol == 'bu3dfe' else ''}.{format}"
 
 
-def _write_part(study: Study, takes: Sequence[Take], folder: Path, number: int, format: TreeFormat) -> int:
-    """Write some takes; the table of their action units is written last and says that all are there."""
-    import pandas as pd
-
-    model = load_face_model(study.source)
-    rows = []
+def _write_part(study: Study, takes: Sequence[Take], folder: Path, format: TreeFormat) -> int:
     for take in takes:
-        _, recording = _write_take(study, take, folder, format)
-        grades = facs_grades(model, recording.strengths)
-        rows.append([take.key, take.subject.name, take.emotion, take.intensity, take.frame, *grades.ravel().tolist()])
-    columns = [f"{unit}_{side}" for unit in ACTION_UNITS for side in "LR"]
-    table = pd.DataFrame(rows, columns=["key", "subject", "emotion", "intensity", "frame", *columns])
-    table = table.astype({"intensity": "Int64", "frame": "Int64", **dict.fromkeys(columns, "float32")})
-    with written_whole(_part_file(folder, number)) as path:
-        table.to_parquet(path)
+        _write_take(study, take, folder, format)
     return len(takes)
 
 
-def facs_grades(model: FaceModel, strengths: np.ndarray) -> np.ndarray:
-    """Tell what a face shows in the grades of FACS.
-
-    Parameters
-    ----------
-    model : FaceModel
-        What it has no shape for cannot be seen, and is 0; a shape without sides shows the mean of both on both.
-    strengths : (A, 2) float
-
-    Returns
-    -------
-    (A, 2) float32 in [0, 5]
-    """
-    grades = np.zeros((len(ACTION_UNITS), 2), np.float32)
-    for name, weight in zip(model.shape_names, model.weights(strengths), strict=True):
-        unit, _, side = name.partition("_")
-        sides = {"L": slice(0, 1), "R": slice(1, 2), "": slice(0, 2)}[side]
-        grades[UNIT_INDEX[unit], sides] = FACS_GRADES * weight
-    return grades.clip(0, FACS_GRADES)
-
-
-def _write_take(study: Study, take: Take, folder: Path, format: TreeFormat) -> tuple[list[Path], Recording]:
+def _write_take(study: Study, take: Take, folder: Path, format: TreeFormat) -> list[Path]:
     """Record one take and write its files, the mesh last."""
     recording = study.record(take)
-    stem = folder / f"{take.key}_F3D" if study.protocol == "bu3dfe" else folder / take.key
+    mesh_file = _mesh_file(study, take, folder, format)
     if format == "bnt" and recording.grid is not None:
         labelled = bosphorus_points(recording.landmarks)
-        landmark_file = stem.with_suffix(".lm3")
+        landmark_file = mesh_file.with_suffix(".lm3")
         write_lm3(landmark_file, list(labelled), np.stack(list(labelled.values())))
-        return [landmark_file, *write_bnt(stem.with_suffix(".bnt"), recording.grid)], recording
+        return [landmark_file, *write_bnt(mesh_file, recording.grid)]
     vertices = recording.scan.vertices
     # Built once for 83 questions: a tree that is quickly made serves better than one that answers quickly.
     nearest = cKDTree(vertices, balanced_tree=False, compact_nodes=False).query(bu_points(recording.landmarks))[1]
-    landmark_file = (stem if study.protocol == "bu3dfe" else folder / BU4DFE_LANDMARKS / take.key).with_suffix(".bnd")
+    beside = mesh_file if study.protocol == "bu3dfe" else folder / BU4DFE_LANDMARKS / take.key
+    landmark_file = beside.with_suffix(".bnd")
     write_bnd(landmark_file, nearest, vertices[nearest])
-    mesh = write_scan(stem.with_suffix(f".{format}"), recording.scan, PICTURE[study.protocol])
-    return [landmark_file, *mesh], recording
+    return [landmark_file, *write_scan(mesh_file, recording.scan, PICTURE[study.protocol])]
 
 
-def _finish(folder: Path, study: Study, format: TreeFormat, parts: int) -> None:
+def _finish(folder: Path, study: Study, format: TreeFormat) -> None:
     """Write what is known of all, and last the table that says that the tree is whole."""
-    import pandas as pd
-
-    people = pd.DataFrame([{"subject": person.name, **person.attributes} for person in study.people])
-    people = people.reindex(columns=list(dict.fromkeys(["subject", "sex", "age", "ancestry", *people.columns])))
-    with written_whole(folder / "subjects.parquet") as path:
-        people.astype("string").to_parquet(path)
     with written_whole(folder / "README.txt") as path:
         path.write_text(_readme(study, format), encoding="utf-8", newline="\n")
     for leftover in folder.rglob(".*.unfinished.*"):
         leftover.unlink()  # of a run that was killed outright: half a mesh that a search for *.wrl would find
-    tables = [pd.read_parquet(_part_file(folder, number)) for number in range(parts)]
-    with written_whole(folder / "action_units.parquet") as path:
-        pd.concat(tables, ignore_index=True).to_parquet(path)
-    shutil.rmtree(folder / PARTS)
+    write_labels(study, folder)
 
 
 def _readme(study: Study, format: TreeFormat) -> str:

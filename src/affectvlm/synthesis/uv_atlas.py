@@ -1,0 +1,110 @@
+"""Bring the texture coordinates of foreign face models into one picture, where nothing lies over anything else."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from affectvlm.scan.rasterizer import rasterize
+
+MARGIN = 0.004
+"""Of a cell, left free on each side, so that neighbouring cells do not bleed into each other."""
+
+OVERLAP = 0.1
+"""Two pieces lie over each other when they share more than this part of the smaller one."""
+
+_GRID = 128
+
+
+def pack_tiles(uv: np.ndarray, uv_triangles: np.ndarray) -> np.ndarray:
+    """Lay several whole pictures, and pieces that lie over each other in one, side by side into one picture.
+
+    Film models keep a picture for each part: the coordinates' whole part numbers the picture (UDIM). Others draw both
+    eyes from one place. Pieces that share a picture without touching stay together. The sheet of the first triangle,
+    which is the face, takes most of the room: it fills a square at the bottom left, and the others a row above it and
+    a column at its right.
+
+    Parameters
+    ----------
+    uv : (U, 2) float
+    uv_triangles : (T, 3) int32
+
+    Returns
+    -------
+    (U, 2) float32
+        In [0, 1]; coordinates that no triangle uses are 0.
+    """
+    piece_of_uv, sheets = _sheets(uv, uv_triangles)
+    cells = _cells(len(sheets))
+    packed = np.zeros((len(uv), 2), np.float32)
+    used = np.zeros(len(uv), bool)
+    used[uv_triangles] = True
+    for pieces, (left, bottom, side) in zip(sheets, cells, strict=True):
+        rows = used & np.isin(piece_of_uv, pieces)
+        inside = uv[rows] - np.floor(uv[rows].mean(axis=0))
+        packed[rows] = np.array([left, bottom]) + side * (MARGIN + (1 - 2 * MARGIN) * np.clip(inside, 0, 1))
+    return packed
+
+
+def crop_to_used(uv: np.ndarray, uv_triangles: np.ndarray) -> np.ndarray:
+    """Stretch the part of a picture that the triangles use over the whole of it, keeping its proportions.
+
+    A head cut out of a whole body's layout takes a part of the picture only.
+
+    Returns
+    -------
+    (U, 2) float32
+        In [0, 1] where a triangle uses them; the others are clipped to that.
+    """
+    low, high = uv[uv_triangles].min(axis=(0, 1)), uv[uv_triangles].max(axis=(0, 1))
+    side = (high - low).max()
+    cropped = 0.5 + (uv - (low + high) / 2) / side * (1 - 2 * MARGIN)
+    return np.clip(cropped, 0, 1).astype(np.float32)
+
+
+def _cells(count: int) -> list[tuple[float, float, float]]:
+    """Left, bottom and side of ``count`` cells, the first one the largest."""
+    if count == 1:
+        return [(0.0, 0.0, 1.0)]
+    # A square of n - 1 by n - 1 cells leaves 2 n - 1 free of n by n.
+    n = max(3, math.ceil(count / 2))
+    free = [(n - 1, row) for row in range(n)] + [(column, n - 1) for column in range(n - 1)]
+    return [(0.0, 0.0, (n - 1) / n), *((column / n, row / n, 1 / n) for column, row in free[: count - 1])]
+
+
+def _sheets(uv: np.ndarray, uv_triangles: np.ndarray) -> tuple[np.ndarray, list[list[int]]]:
+    """(U,) the connected piece of each coordinate, and the pieces that may share a picture, the first one's first."""
+    corners, neighbours = uv_triangles.ravel(), np.roll(uv_triangles, 1, axis=1).ravel()
+    links = coo_matrix((np.ones(len(corners)), (corners, neighbours)), (len(uv), len(uv)))
+    piece_of_uv = connected_components(links, directed=False)[1]
+    piece_of_triangle = piece_of_uv[uv_triangles[:, 0]]
+    pieces, first = np.unique(piece_of_triangle, return_index=True)
+    sheets: list[list[int]] = []
+    covered: list[tuple[tuple[int, int], np.ndarray]] = []
+    for piece in pieces[np.argsort(first)]:
+        triangles = uv_triangles[piece_of_triangle == piece]
+        low = np.floor(uv[triangles].mean(axis=(0, 1)))
+        tile = (int(low[0]), int(low[1]))
+        mask = _coverage(uv - low, triangles)
+        for sheet, (of, taken) in zip(sheets, covered, strict=True):
+            shared = (mask & taken).sum() > OVERLAP * max(1, min(mask.sum(), taken.sum()))
+            if of == tile and not shared:
+                sheet.append(int(piece))
+                taken |= mask
+                break
+        else:
+            sheets.append([int(piece)])
+            covered.append((tile, mask))
+    return piece_of_uv, sheets
+
+
+def _coverage(uv: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(_GRID, _GRID) bool: where the triangles lie in their picture."""
+    flat = np.concatenate([uv, np.zeros((len(uv), 1))], axis=1).astype(np.float32)
+    view = np.eye(3, dtype=np.float32)[None]
+    centre = np.array([0.5, 0.5, 0], np.float32)
+    _, triangle, _ = rasterize(flat, triangles, view, centre, _GRID, 1.0)
+    return triangle[0] >= 0
