@@ -93,6 +93,19 @@ def test_the_tables_share_of_people_adds_each_further_unit(emotion, monkeypatch)
     assert not apexes[:, [UNIT_INDEX[unit] for unit in unused]].any()
 
 
+def test_without_variety_people_differ_by_units_gains_and_asymmetry_alone():
+    rng = np.random.default_rng(7)
+    for _ in range(50):
+        style = draw_style(rng, variety=0.0)
+        assert not style.habits.any()
+        for emotion in EMOTIONS:
+            shown = {unit for unit, row in UNIT_INDEX.items() if style.apexes[emotion][row].any()}
+            assert set(PROTOTYPES[emotion]) <= shown <= {*PROTOTYPES[emotion], *SECONDARIES[emotion]}
+            means = style.apexes[emotion].mean(axis=1)[sorted(UNIT_INDEX[unit] for unit in shown)]
+            assert means.min() >= expressions.GAIN_RANGE[0] - 1e-6
+            assert means.max() <= expressions.GAIN_RANGE[1] + 1e-6
+
+
 def test_a_style_depends_on_its_generator_alone():
     one, same, other = (draw_style(np.random.default_rng(seed)) for seed in (5, 5, 6))
     for emotion in EMOTIONS:
@@ -116,7 +129,7 @@ def test_only_neighbours_come_along():
     found = set()
     units = list(ACTION_UNITS)
     for _ in range(50):
-        along = expressions._draw_synkinesis(rng)
+        along = expressions._draw_synkinesis(rng, 1.0)
         np.testing.assert_array_equal(np.diag(along), 1)
         assert along.min() >= 0
         found |= {(units[leader], units[follower]) for follower, leader in np.argwhere(along - np.eye(len(units)))}

@@ -121,7 +121,7 @@ def test_a_subject_keeps_his_face_and_his_attributes():
     samples = study(12, seed=9).samples()
     for number in range(12):
         mine = samples[25 * number : 25 * number + 25]
-        person = module._person(SOURCE, 9, number)
+        person = study(12, seed=9)._person(number)
         assert all(s.attributes == mine[0].attributes == MODEL.attributes(person.identity) for s in mine)
     assert {s.attributes["sex"] for s in samples} == {"female", "male"}
 
@@ -131,7 +131,7 @@ def test_a_recording_is_the_persons_face_turned_about_the_nose_tip():
     angles = []
     for take in made.takes():
         recording = made.record(take)
-        person = module._person(SOURCE, 4, take.subject.number)
+        person = study(3)._person(take.subject.number)
         upright = person.vertices(recording.strengths)
         np.testing.assert_allclose(recording.scan.vertices, upright @ recording.rotation.T, atol=1e-3)
         np.testing.assert_array_equal(recording.landmarks, recording.scan.vertices[MODEL.landmarks])
@@ -163,7 +163,7 @@ def test_without_residual_a_sample_is_exactly_upright(monkeypatch):
     monkeypatch.setattr(module, "RESIDUAL_MM", 0.0)
     made = study(1)
     take, sample = made.takes()[5], made.samples()[5]
-    upright = module._person(SOURCE, 4, 0).vertices(made.strengths(take))
+    upright = study(1)._person(0).vertices(made.strengths(take))
     upright = upright - upright[MODEL.landmarks[30]]
     kept = FaceScan(upright, MODEL.triangles).kept(np.linalg.norm(upright, axis=1) < FACE_RADIUS_MM)
     np.testing.assert_allclose(sample.load().vertices, kept.vertices, atol=1e-3)
@@ -185,6 +185,14 @@ def test_a_sensor_records_a_range_image_of_the_same_face():
     distance, _ = cKDTree(clean.scan.vertices).query(seen[::37])
     assert np.quantile(distance, 0.9) < 4
     assert np.linalg.norm(made.samples()[3].load().vertices, axis=1).max() <= FACE_RADIUS_MM + 1e-3
+
+
+def test_mixed_sensors_are_each_used_and_kept():
+    made = study(2, sensor="mixed")
+    recordings = [made.record(take) for take in made.takes()[:25]]
+    assert 1 <= sum(recording.grid is None for recording in recordings) <= 15  # a quarter by chance: clean
+    again = made.record(made.takes()[7])
+    assert again.scan.vertices.tobytes() == recordings[7].scan.vertices.tobytes()
 
 
 def test_painted_faces_carry_a_picture_and_the_same_shape():

@@ -40,10 +40,8 @@ def test_an_expression_is_the_sum_of_weighted_shapes_turned_and_scaled_at_each_p
     np.testing.assert_allclose(person.vertices(SMILE), expected, atol=1e-3)
 
 
-def test_without_warp_and_own_movement_a_person_is_the_models_own(monkeypatch):
-    for name in ("WARP_STRAIN", "MOVEMENT_SPREAD", "TURN_SPREAD_DEG"):
-        monkeypatch.setattr(module, name, 0.0)
-    plain = draw_person(MODEL, np.random.default_rng(3))
+def test_without_variety_a_person_is_the_models_own():
+    plain = draw_person(MODEL, np.random.default_rng(3), variety=0.0)
     neutral = MODEL.neutral_of(plain.identity)
     np.testing.assert_allclose(plain.neutral, neutral - neutral[MODEL.landmarks[30]], atol=1e-4)
     moved = np.einsum("s,svx->vx", MODEL.weights(SMILE), MODEL.shapes_of(plain.identity))
@@ -55,6 +53,19 @@ def test_the_draw_depends_on_the_generator_alone(person):
     assert again.vertices(SMILE).tobytes() == person.vertices(SMILE).tobytes()
     assert not np.array_equal(other.neutral, person.neutral)
     assert again.attributes == MODEL.attributes(again.identity)
+
+
+def test_what_is_built_into_a_face_at_rest_parts_no_lips(monkeypatch):
+    monkeypatch.setattr(module, "WARP_STRAIN", 0.0)
+    gaps = []
+    for seed in range(30):
+        built = draw_person(MODEL, np.random.default_rng(seed))
+        plain = draw_person(MODEL, np.random.default_rng(seed), variety=0.0)
+        assert not np.array_equal(built.neutral, plain.neutral)
+        inner = [MODEL.landmarks[[61, 62, 63]], MODEL.landmarks[[67, 66, 65]]]
+        opening = [np.abs(face[inner[0], 1] - face[inner[1], 1]).max() for face in (built.neutral, plain.neutral)]
+        gaps.append(opening[0] - opening[1])
+    assert max(gaps) < 1.5  # mm
 
 
 def test_a_warp_is_smooth_and_a_few_millimetres():
@@ -81,6 +92,6 @@ def test_without_asymmetry_a_warp_is_the_same_on_both_sides(monkeypatch):
 
 
 def test_gains_and_turns_have_the_spread_that_is_stated():
-    fields = np.concatenate([module._draw_movement(MODEL.neutral, np.random.default_rng(s)) for s in range(60)])
+    fields = np.concatenate([module._draw_movement(MODEL.neutral, np.random.default_rng(s), 1.0) for s in range(60)])
     np.testing.assert_allclose(np.log(fields[:, 0]).std(), module.MOVEMENT_SPREAD, rtol=0.15)
     np.testing.assert_allclose(np.degrees(fields[:, 1:].std(axis=0)), module.TURN_SPREAD_DEG, rtol=0.15)

@@ -37,7 +37,9 @@ class SmallStudy:
     subjects: int = 2
     sensor: str = "phone"
     seed: int = 0
+    variety: float = 1.0
     textured: bool = True
+    capture: Path | None = None
     fails_at: int | None = None
     recorded: list[str] = field(default_factory=list)
 

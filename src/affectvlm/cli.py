@@ -101,6 +101,9 @@ class MapOption(StrEnum):
     texture = "texture"
 
 
+Variety = Annotated[
+    float, typer.Option(help="How far people depart from the face model and the textbook.", min=0, max=1)
+]
 Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
 Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
 DEFAULT_MODEL = Path("runs/demo/model")
@@ -112,6 +115,7 @@ def demo(
     faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
     folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
     subjects: Annotated[int, typer.Option(help="People to make; each shows 25 scans.", min=4)] = 60,
+    variety: Variety = 0.3,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
@@ -130,7 +134,7 @@ def demo(
 
     with record.stage("faces and views"):
         with working("reading the face model"):
-            study = Study(FaceSource.find(faces.value, folder), subjects=subjects, seed=seed)
+            study = Study(FaceSource.find(faces.value, folder), subjects=subjects, seed=seed, variety=variety)
             samples = study.samples()
         Split.draw([sample.subject for sample in samples], folds, seed)  # too many folds fail now, not after rendering
         with progress_bar("faces and views", len(samples)) as done:
@@ -149,6 +153,7 @@ def synth(
         ProtocolOption.bu3dfe
     ),
     sensor: Annotated[SensorOption, typer.Option(help="What the faces are recorded with.")] = SensorOption.clean,
+    variety: Variety = 1.0,
     style: Annotated[ScanFormat, typer.Option("--format", help="File format of the scans.")] = ScanFormat.wrl,
     capture: Annotated[
         Path | None, typer.Option(help="A Live Link Face csv: everybody performs it, instead of the protocol.")
@@ -178,7 +183,7 @@ def synth(
     textured = not prepared or MapOption.texture in maps
     # A captured performance is laid out as BU-4DFE's sequences are.
     laid_out = ProtocolOption.bu4dfe if capture else protocol
-    study = Study(source, laid_out.value, subjects, sensor.value, seed, textured, capture)
+    study = Study(source, laid_out.value, subjects, sensor.value, seed, variety, textured, capture)
     count = len(study.takes())
     if not prepared:
         with progress_bar("scans", count) as done:

@@ -44,6 +44,8 @@ MAX_STRENGTH = 1.3
 """Some people's extreme goes beyond the face model's full action."""
 
 # How much people differ: our choice, no published distribution is known to us.
+MEASURED_MOST = 0.5
+"""Share of the measured apex in a person's own, at most: fear's and surprise's are hard to tell apart."""
 GAIN_RANGE = (0.6, 1.15)
 LEAN_SPREAD = 0.12
 BLEND_SHARE, BLEND_MOST = 0.2, 0.25
@@ -82,40 +84,48 @@ class Style:
     habits: np.ndarray
 
 
-def draw_style(rng: np.random.Generator) -> Style:
-    """Draw a person's way of showing the six emotions."""
-    synkinesis = _draw_synkinesis(rng)
-    own = {emotion: _draw_apex(emotion, rng) for emotion in EMOTIONS}
+def draw_style(rng: np.random.Generator, variety: float = 1.0) -> Style:
+    """Draw a person's way of showing the six emotions.
+
+    Parameters
+    ----------
+    rng : Generator
+    variety : float
+        How far people depart from the table's action units: 0 for not at all but for gains and asymmetry, 1 for as
+        far as the constants of this module say.
+    """
+    synkinesis = _draw_synkinesis(rng, variety)
+    own = {emotion: _draw_apex(emotion, rng, variety) for emotion in EMOTIONS}
     apexes = {}
     for emotion in EMOTIONS:
         apex = own[emotion]
         if rng.random() < BLEND_SHARE:
             other = EMOTIONS[rng.integers(len(EMOTIONS))]
-            apex = apex + rng.uniform(0, BLEND_MOST) * (own[other] - apex)
+            apex = apex + variety * rng.uniform(0, BLEND_MOST) * (own[other] - apex)
         lean = np.clip(rng.normal(0, LEAN_SPREAD, len(ACTION_UNITS)), -0.4, 0.4)
         sides = np.stack([1 + lean, 1 - lean], axis=1)
         apexes[emotion] = (np.einsum("ab,bs->as", synkinesis, apex) * sides).astype(np.float32)
     habits = np.zeros((len(ACTION_UNITS), 2), np.float32)
     for unit in rng.choice(len(ACTION_UNITS), HABITS, replace=False):
-        habits[unit] = rng.uniform(0, HABIT_MOST)
+        habits[unit] = variety * rng.uniform(0, HABIT_MOST)
     return Style(apexes, habits)
 
 
-def _draw_apex(emotion: str, rng: np.random.Generator) -> np.ndarray:
+def _draw_apex(emotion: str, rng: np.random.Generator, variety: float) -> np.ndarray:
     """(A, 2): somewhere between the table's action units and the measured apex, with gains of one's own."""
     used = dict.fromkeys(PROTOTYPES[emotion], 1.0)
     used |= {unit: 1.0 for unit, share in SECONDARIES[emotion].items() if rng.random() < share}
-    measured = rng.uniform(0, 0.5)
+    measured = variety * rng.uniform(0, MEASURED_MOST)
     gains = rng.uniform(*GAIN_RANGE, (len(ACTION_UNITS), 1))
     return gains * ((1 - measured) * action_strengths(used) + measured * measured_apex(emotion))
 
 
-def _draw_synkinesis(rng: np.random.Generator) -> np.ndarray:
+def _draw_synkinesis(rng: np.random.Generator, variety: float) -> np.ndarray:
     """(A, A): how much of each action unit comes along with each other; the diagonal is 1."""
     along = np.eye(len(ACTION_UNITS))
     for leader, *followers in NEIGHBOURS:
         for follower in followers:
-            along[UNIT_INDEX[follower], UNIT_INDEX[leader]] = max(0.0, rng.normal(0, SYNKINESIS_SPREAD))
+            along[UNIT_INDEX[follower], UNIT_INDEX[leader]] = max(0.0, variety * rng.normal(0, SYNKINESIS_SPREAD))
     return along
 
 

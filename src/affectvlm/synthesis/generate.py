@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from affectvlm import __version__
 from affectvlm.emotions import EMOTIONS
 from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample
 from affectvlm.scan.range_image import RangeImage
@@ -158,6 +159,7 @@ class Study:
     subjects: int = 100
     sensor: str = "clean"
     seed: int = 0
+    variety: float = 1.0
     textured: bool = False
     capture: Path | None = None
 
@@ -167,7 +169,7 @@ class Study:
         performed = self.capture.name if self.capture else self.protocol
         return (
             f"synthetic: {self.source.name} faces, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
-            f"seed {self.seed}"
+            f"variety {self.variety:g}, seed {self.seed}"
         )
 
     @cached_property
@@ -200,7 +202,7 @@ class Study:
         rng = self._rng(number, _TAKE, *_which(take))
         if take.emotion is None or take.intensity is None:
             return neutral_moment(rng)
-        return draw_expression(_person(self.source, self.seed, number).style, take.emotion, take.intensity, rng)
+        return draw_expression(self._person(number).style, take.emotion, take.intensity, rng)
 
     def _head_deg(self, take: Take) -> np.ndarray:
         """(3,) yaw, pitch, roll."""
@@ -211,7 +213,7 @@ class Study:
     def record(self, take: Take) -> Recording:
         """Make one take: the person's face with its expression, turned, before the sensor."""
         number = take.subject.number
-        person = _person(self.source, self.seed, number)
+        person = self._person(number)
         strengths = self.strengths(take)
         rotation = Rotation.from_euler("yxz", self._head_deg(take), degrees=True).as_matrix()
         name = f"{self.source.name} face, seed {self.seed}, {take.key}"
@@ -232,7 +234,8 @@ class Study:
         A made-up head's pose is known, so that it need not be found: what :func:`~affectvlm.scan.normalize` would
         have left of it is drawn instead.
         """
-        stamp = f"{load_face_model(self.source).fingerprint}, {self.sensor}, seed {self.seed}"
+        model = load_face_model(self.source).fingerprint
+        stamp = f"{model}, {self.sensor}, variety {self.variety}, seed {self.seed}, version {__version__}"
         return [
             Sample(
                 key=take.key,
@@ -273,9 +276,12 @@ class Study:
 
     def _performance(self, subject: Subject, emotion: str | None) -> Performance:
         if emotion is not None:
-            return _performance(self.source, self.seed, subject.number, emotion)
+            return _performance(self.source, self.seed, subject.number, self.variety, emotion)
         assert self.capture is not None
         return _captured(self.capture)
+
+    def _person(self, number: int) -> Person:
+        return _person(self.source, self.seed, number, self.variety)
 
     def _rng(self, number: int, *what: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, number, *what])
@@ -299,23 +305,23 @@ def _normalized(study: Study, take: Take) -> FaceScan:
 
 
 @lru_cache(maxsize=2)
-def _person(source: FaceSource, seed: int, number: int) -> Person:
+def _person(source: FaceSource, seed: int, number: int, variety: float) -> Person:
     """Kept while his takes are made, one after the other."""
-    return draw_person(load_face_model(source), np.random.default_rng([seed, number, _SUBJECT]))
+    return draw_person(load_face_model(source), np.random.default_rng([seed, number, _SUBJECT]), variety)
 
 
 @lru_cache(maxsize=2)
 def _texture(source: FaceSource, seed: int, number: int) -> np.ndarray:
-    person = _person(source, seed, number)
-    complexion = draw_complexion(person.attributes, np.random.default_rng([seed, number, _COMPLEXION]))
-    return paint(person.model, complexion)
+    model, rng = load_face_model(source), np.random.default_rng([seed, number, _SUBJECT])
+    attributes = model.attributes(model.draw_identity(rng))
+    return paint(model, draw_complexion(attributes, np.random.default_rng([seed, number, _COMPLEXION])))
 
 
 _captured = lru_cache(maxsize=1)(read_live_link)
 
 
 @lru_cache(maxsize=6)
-def _performance(source: FaceSource, seed: int, number: int, emotion: str) -> Performance:
-    person = _person(source, seed, number)
+def _performance(source: FaceSource, seed: int, number: int, variety: float, emotion: str) -> Performance:
+    person = _person(source, seed, number, variety)
     rng = np.random.default_rng([seed, number, _TAKE, EMOTIONS.index(emotion) + 1])
     return perform(person.style.apexes[emotion], emotion, FPS, rng)

@@ -35,8 +35,8 @@ GROUPS = {
     "helper-tongue": "mouth",
 }
 """Groups of ``base.obj`` that are used -> what they are."""
-BELOW_NOSE_MM, BESIDE_NOSE_MM = 115.0, 85.0
-"""The body is cut off at the foot of the neck, and where the shoulders leave it."""
+BELOW_NOSE_MM = 90.0
+"""The body is cut off here, above the foot of the neck."""
 MIDLINE_BLEND_MM = 10.0
 """Left and right halves of a target fade into each other over this distance on both sides of the midline."""
 NOSE_TIP = tables.LANDMARKS[30]
@@ -82,7 +82,7 @@ def read_makehuman(folder: Path) -> FaceModel:
     files = makehuman_files(folder)
     vertices, uv, polygons = _read_base(files["base.obj"])
     vertices -= vertices[NOSE_TIP]
-    near = (vertices[:, 1] > -BELOW_NOSE_MM) & (np.abs(vertices[:, 0]) < BESIDE_NOSE_MM)
+    near = vertices[:, 1] > -BELOW_NOSE_MM
     polygons = {group: quads[near[quads[..., 0]].all(axis=1)] for group, quads in polygons.items()}
     quads = np.concatenate(list(polygons.values()))  # (Q, 4 corners, vertex and texture)
     used, corners = np.unique(quads[..., 0], return_inverse=True)
@@ -153,7 +153,7 @@ class _Head:
         axes = {}
         for folder, pairs in tables.FACE_PARTS.items():
             for pair in pairs:
-                low, high = (sum(self.target(name) for name in end) for end in _pair_files(folder, pair))
+                low, high = (np.sum([self.target(name) for name in end], axis=0) for end in _pair_files(folder, pair))
                 axes[_axis_name(pair)] = tables.SPREADS[folder] / 2 * self.identity(high - low)
         return axes
 
@@ -233,10 +233,7 @@ def _regions(step: Subdivision, polygons: dict[str, np.ndarray], used: np.ndarra
     _, piece = connected_components(graph, directed=False)
     part[piece == piece[np.searchsorted(used, tables.MOUTH_INSIDE)]] = REGIONS.index("mouth")
     # A new vertex is of the first region that any of the old ones around it is of, so that the mouth ends at the ring.
-    new = np.empty(step.straight.shape[0], np.uint8)
-    for row in range(len(new)):
-        new[row] = part[step.straight.indices[step.straight.indptr[row] : step.straight.indptr[row + 1]]].min()
-    return new
+    return np.minimum.reduceat(part[step.straight.indices], step.straight.indptr[:-1])
 
 
 def read_target(path: Path, count: int) -> np.ndarray:
@@ -248,10 +245,13 @@ def read_target(path: Path, count: int) -> np.ndarray:
         It is not a gzipped list of vertex numbers below ``count`` and displacements.
     """
     try:
-        text = gzip.decompress(path.read_bytes()).decode("ascii", "replace")
+        with gzip.open(path, "rt", encoding="ascii", errors="replace") as packed:
+            text = packed.read()
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, "a gzipped text", str(error)) from error
     lines = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    if not text:
+        raise _damaged(path, "a list of moved vertices", "nothing")
     try:
         rows = np.array(lines, np.float64).reshape(-1, 4)
     except ValueError as error:

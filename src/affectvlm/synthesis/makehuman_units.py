@@ -35,8 +35,8 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
         "eyes/@-eye-height2-decr": 0.2,
         "eyes/@-eye-height3-decr": 0.2,
     },
-    "AU9": {"nose-@-elevation": 1.6, "mouth-elevation": 0.9, "eyebrows-@-down": 0.7},
-    "AU10": {"mouth-elevation": 1.3},
+    "AU9": {"nose-@-elevation": 1.0, "mouth-elevation": 0.5, "eyebrows-@-down": 0.7},
+    "AU10": {"mouth-elevation": 1.0},
     "AU11": {"mouth-elevation": 0.5, "nose-@-elevation": 0.8},
     "AU12": {
         "mouth-corner-puller": 0.9,
@@ -82,7 +82,7 @@ ACTION_UNITS: dict[str, dict[str, float]] = {
     "AU25": {"mouth-depression-retraction": 0.3, "mouth-parling": 0.5},
     "AU26": {"mouth-open": 0.6},
     "AU27": {"mouth-open": 1.0},
-    "AU43": {"eye-@-closure": 1.1},
+    "AU43": {"eye-@-closure": 1.0},
 }
 
 WITHOUT_SIDES = ("AU17", "AU18", "AU22", "AU26", "AU27")
@@ -160,7 +160,7 @@ LANDMARKS = (
     5239, 5202, 5203, 5205, 735, 5297, 5223, 5167, 5171, 11780, 11833, 11902, 7455, 11816, 11814, 11813, 11848, 262,
     225, 204, 205, 208, 6983, 6980, 6979, 6999, 7031, 134, 5063, 291, 297, 286, 313, 317, 7076, 7055, 4854, 4849,
     4865, 4870, 4862, 4859, 11488, 11483, 11467, 11472, 11477, 11480, 402, 448, 460, 466, 7219, 7208, 7162, 7166,
-    7235, 492, 480, 406, 433, 470, 474, 7226, 7193, 7265, 523, 518,
+    7235, 492, 480, 406, 433, 470, 474, 7226, 7193, 7236, 523, 481,
 )
 """Vertices of the 68 points of Multi-PIE, by their numbers in ``base.obj`` from 0."""
 LIP_CONTACT = (

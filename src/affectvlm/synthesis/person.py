@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from affectvlm.scan import FaceScan
+from affectvlm.synthesis.action_units import action_strengths
 from affectvlm.synthesis.expressions import Style, draw_style
 from affectvlm.synthesis.face_model import FaceModel
 
@@ -25,6 +26,11 @@ WARP_STRAIN = 0.05
 
 ASYMMETRY = 0.25
 """Share of the warp that differs between the left and the right half."""
+
+RESTING_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU12", "AU14", "AU15")
+RESTING_SPREAD = 0.15
+"""Action units, none of which parts the lips, that are built into a face at rest, and the spread of their strength to
+either side of 0: one person's brows lie low, another's mouth turns down, and neither means anything by it."""
 
 MOVEMENT_SPREAD = 0.25
 """Spread of the logarithm of how far the skin moves at a place."""
@@ -72,14 +78,26 @@ class Person:
         return FaceScan(self.vertices(strengths), model.triangles, model.uv, model.uv_triangles, texture, source)
 
 
-def draw_person(model: FaceModel, rng: np.random.Generator) -> Person:
-    """Draw a person: a place on the model's axes, a warp, a way of moving and a style."""
+def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0) -> Person:
+    """Draw a person: a place on the model's axes, a warp, a way of moving and a style.
+
+    Parameters
+    ----------
+    model : FaceModel
+    rng : Generator
+    variety : float
+        How far people depart from the model and from the table of expressions: 0 for not at all, 1 for as far as the
+        constants of this module and of :mod:`~affectvlm.synthesis.expressions` say.
+    """
     identity = model.draw_identity(rng)
-    face = model.neutral_of(identity)
-    warped = face + _draw_warp(face, rng)
+    shapes = model.shapes_of(identity)
+    strengths = dict(zip(RESTING_UNITS, rng.normal(0, RESTING_SPREAD, len(RESTING_UNITS)), strict=True))
+    resting = np.float32(variety) * model.weights(action_strengths(strengths))
+    face = model.neutral_of(identity) + np.einsum("s,svx->vx", resting, shapes)
+    warped = face + np.float32(variety) * _draw_warp(face, rng)
     centred = warped - warped[model.landmarks[30]]
-    movement = _draw_movement(model.neutral, rng)
-    return Person(model, identity, centred, model.shapes_of(identity), movement, draw_style(rng))
+    movement = _draw_movement(model.neutral, rng, variety)
+    return Person(model, identity, centred, shapes, movement, draw_style(rng, variety))
 
 
 def _draw_warp(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -93,10 +111,10 @@ def _draw_warp(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return (1 - ASYMMETRY) * even + ASYMMETRY * _combined(here, heights)
 
 
-def _draw_movement(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _draw_movement(points: np.ndarray, rng: np.random.Generator, variety: float) -> np.ndarray:
     """(V, 4) float32: gain and rotation vector at each place."""
     waves, phases = _draw_waves(rng)
-    spread = np.sqrt(2 / WAVES) * np.array([MOVEMENT_SPREAD, *3 * [np.radians(TURN_SPREAD_DEG)]])
+    spread = variety * np.sqrt(2 / WAVES) * np.array([MOVEMENT_SPREAD, *3 * [np.radians(TURN_SPREAD_DEG)]])
     fields = _combined(_waves_at(points, waves, phases), rng.standard_normal((WAVES, 4)) * spread)
     return np.concatenate([np.exp(fields[:, :1]), fields[:, 1:]], axis=1)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, diags_array, eye_array
+from scipy.sparse import coo_array, csr_array, diags_array, eye_array, vstack
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,8 +73,8 @@ def subdivide(quads: np.ndarray, count: int) -> Subdivision:
     own = np.where(closed, (n - 3) / n, np.where(rim, 0.5, 1.0))
     points = around + along + diags_array(own)
 
-    smooth = _stack(points, edge_points, faces)
-    straight = _stack(eye_array(count), middles, faces)
+    smooth = csr_array(vstack([points, edge_points, faces]))
+    straight = csr_array(vstack([eye_array(count), middles, faces]))
     edge_ids = count + edge_of
     centres = (count + len(edges) + np.arange(len(quads)))[:, None].repeat(4, axis=1)
     new = np.stack([quads, edge_ids, centres, np.roll(edge_ids, 1, axis=1)], axis=-1)
@@ -91,9 +91,3 @@ def _means(groups: np.ndarray, count: int) -> csr_array:
     rows = np.arange(groups.size) // groups.shape[1]
     entries = np.full(groups.size, 1 / groups.shape[1])
     return coo_array((entries, (rows, groups.ravel())), (len(groups), count)).tocsr()
-
-
-def _stack(*parts: csr_array) -> csr_array:
-    from scipy.sparse import vstack
-
-    return csr_array(vstack(parts, format="csr"))

@@ -105,8 +105,10 @@ def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
         "protocol": study.protocol,
         "subjects": study.subjects,
         "sensor": study.sensor,
+        "variety": study.variety,
         "textured": study.textured,
         "seed": study.seed,
+        "capture": None if study.capture is None else study.capture.name,
         "format": format,
         "scans": scans,
         "affectvlm": __version__,
@@ -172,6 +174,7 @@ Face model: {study.source.name}
 Subjects:   {study.subjects}
 Protocol:   {study.protocol}
 Sensor:     {study.sensor}
+Variety:    {study.variety:g}
 Textured:   {"yes" if study.textured else "no"}
 Format:     {format}
 Seed:       {study.seed}
