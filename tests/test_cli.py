@@ -21,6 +21,9 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 from affectvlm import __version__
 from affectvlm.cli import EXTRAS, app, main
 from affectvlm.emotions import EMOTIONS
+from affectvlm.prepared import PreparedSet
+from affectvlm.scan import read_scan
+from test_generate import write_capture
 
 COMMANDS = typer.main.get_command(app).commands
 ROOT = Path(__file__).parents[1]
@@ -310,6 +313,137 @@ def test_too_many_folds_are_refused_before_the_folder_is_taken(affectvlm, tiny_s
     assert not (tmp_path / "run").exists()
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CODES = ["NE00", *(f"{code}0{i}" for code in ("AN", "DI", "FE", "HA", "SA", "SU") for i in (1, 2, 3, 4))]
+
+
+def test_synth_writes_a_subjects_scans_and_labels_once(affectvlm, tmp_path):
+    tree = tmp_path / "tree"
+    command = ["synth", "--subjects", "1", "--out", tree, "--format", "ply", "--jobs", "1"]
+    said = f"25 scans of 1 made-up subjects are in {tree}\n"
+    assert affectvlm(*command)[:2] == (0, said)
+    (subject,) = pd.read_parquet(tree / "subjects.parquet")["subject"]
+    keys = pd.read_parquet(tree / "action_units.parquet")["key"]
+    assert [key[:-2] for key in keys] == [f"{subject}/{subject}_{code}" for code in CODES]
+    scans = {f"{key}_F3D.{kind}" for key in keys for kind in ("ply", "bmp", "bnd")}
+    about = {"README.txt", "plan.json", "subjects.parquet", "action_units.parquet"}
+    assert set(contents(tree)) == scans | about
+    assert (tree / "README.txt").read_text().startswith("Synthetic faces: nobody here is real")
+    assert read_scan(tree / f"{keys[0]}_F3D.ply").textured
+
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tree.rglob("*") if path.is_file()}
+    assert affectvlm(*command)[:2] == (0, said)
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tree.rglob("*") if path.is_file()} == before
+
+
+def test_synth_with_other_settings_in_the_same_folder_is_refused(affectvlm, tmp_path):
+    (tmp_path / "plan.json").write_text('{"another": "study"}')
+    before = contents(tmp_path)
+    status, text, error = affectvlm("synth", "--subjects", "1", "--out", tmp_path, "--jobs", "1")
+    assert (status, text) == (2, "")
+    assert f"error: {tmp_path}: holds other scans" in error
+    assert contents(tmp_path) == before
+
+
+def test_synth_prepares_seven_classes_with_their_labels_beside_them(affectvlm, tmp_path):
+    folder = tmp_path / "set"
+    command = ["synth", "--subjects", "1", "--prepare", "--size", "16", "--jobs", "1", "--out", folder]
+    status, text, _ = affectvlm(*command)
+    assert status == 0
+    assert f"25 scans of 1 made-up subjects are in {folder}\n" in text
+    assert f"affectvlm evaluate {folder}" in text
+    made = PreparedSet(folder)
+    assert made.classes == (*EMOTIONS, "neutral")
+    assert made.rig.size_px == 16
+    assert made.source == "synthetic: embedded faces, 1 subjects, bu3dfe, sensor clean, variety 1, seed 0"
+    units = pd.read_parquet(folder / "action_units.parquet")
+    for name in ("key", "subject", "emotion"):
+        assert units[name].tolist() == made.index[name].tolist()
+    pd.testing.assert_series_equal(units["intensity"], made.index["intensity"])
+    (person,) = pd.read_parquet(folder / "subjects.parquet").to_dict("records")
+    assert made.subjects == [person.pop("subject")]
+    assert made.attributes(24) == person
+    assert not list(folder.rglob("*.wrl"))
+
+    before = contents(folder)
+    assert affectvlm(*command)[:2] == (0, text)
+    assert contents(folder) == before
+
+
+def test_synth_lets_everybody_perform_a_capture(affectvlm, tmp_path):
+    tree, capture = tmp_path / "tree", tmp_path / "take.csv"
+    write_capture(capture, [0.0, 0.3, 0.6])
+    command = ["synth", "--subjects", "2", "--out", tree, "--format", "ply", "--jobs", "1", "--capture", capture]
+    assert affectvlm(*command)[:2] == (0, f"6 scans of 2 made-up subjects are in {tree}\n")
+    units = pd.read_parquet(tree / "action_units.parquet")
+    people = pd.read_parquet(tree / "subjects.parquet")["subject"]
+    assert all(re.fullmatch(r"[FM]00[12]", person) for person in people)
+    assert units["key"].tolist() == [f"{person}/take/{frame:05d}" for person in people for frame in range(3)]
+    assert units["frame"].tolist() == [0, 1, 2] * 2
+    assert units["emotion"].isna().all()
+    assert units["intensity"].isna().all()
+    np.testing.assert_allclose(units["AU26_L"], [0, 2.5, 5] * 2, atol=1e-4)
+    assert sorted(tree.rglob("*.ply")) == sorted(tree / f"{key}.ply" for key in units["key"])
+
+    # Another performance of the same name and length is another study.
+    write_capture(capture, [0.0, 0.6, 0.3])
+    before = contents(tree)
+    status, text, error = affectvlm(*command)
+    assert (status, text) == (2, "")
+    assert "holds other scans" in error
+    assert contents(tree) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--capture", "take.csv"], "take.csv: expected a csv of Live Link Face"),
+        (["--capture", "take.csv", "--prepare"], "leave out --prepare, or --capture"),
+        (["--faces", "makehuman"], "makehuman is read from its own folder: name it with --from DIR"),
+        (["--from", "."], "the embedded face needs no folder"),
+        (["--format", "bnt"], "the sensor clean has none: name another --sensor"),
+    ],
+)
+def test_synth_says_in_one_line_what_cannot_be_made(affectvlm, tmp_path, arguments, line):
+    status, text, error = affectvlm("synth", "--subjects", "1", "--jobs", "1", "--out", tmp_path / "tree", *arguments)
+    assert (status, text) == (2, "")
+    (said,) = error.strip().splitlines()
+    assert said.startswith("error: ")
+    assert line in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_synth_names_an_empty_folder_and_where_to_get_makehuman(affectvlm, tmp_path):
+    (empty := tmp_path / "empty").mkdir()
+    status, text, error = affectvlm("synth", "--faces", "makehuman", "--from", empty, "--out", tmp_path / "tree")
+    assert (status, text) == (2, "")
+    (said,) = error.strip().splitlines()
+    assert said.startswith(f"error: {empty}")
+    assert "get it from https://github.com/makehumancommunity/mpfb2" in said
+    assert sorted(tmp_path.iterdir()) == [empty]
+
+
+@pytest.mark.slow
+def test_synth_writes_range_images_of_a_phone(affectvlm, tmp_path):
+    tree = tmp_path / "tree"
+    settings = ["--subjects", "1", "--sensor", "phone", "--format", "bnt", "--jobs", "2"]
+    assert affectvlm("synth", *settings, "--out", tree)[:2] == (0, f"25 scans of 1 made-up subjects are in {tree}\n")
+    keys = pd.read_parquet(tree / "action_units.parquet")["key"]
+    assert len(keys) == 25
+    for key in keys:
+        for kind in ("bnt", "lm3"):
+            assert (tree / f"{key}_F3D.{kind}").stat().st_size > 0
+        rows, columns = np.frombuffer((tree / f"{key}_F3D.bnt").read_bytes()[:4], "<u2")
+        with Image.open(tree / f"{key}_F3D.png") as picture:
+            assert min(picture.size) > 0
+        assert min(rows, columns) > 50
+    assert not list(tree.rglob("*.wrl"))
+    assert "phone" in (tree / "README.txt").read_text()
+
+
 def demo(run: Path, *settings: str) -> subprocess.CompletedProcess[str]:
     fixed = ["--subjects", "4", "--folds", "2", "--jobs", "1", "--out", str(run)]
     command = [sys.executable, "-m", "affectvlm", "demo", *fixed, *settings]
@@ -362,9 +496,12 @@ def test_a_demos_metrics_are_those_of_its_predictions(finished):
     for fold in metrics["folds"]:
         for name, value in expected(predictions[predictions["fold"] == fold["fold"]]).items():
             assert fold[name] == pytest.approx(value), name
-    probabilities = predictions[[f"p_{name}" for name in EMOTIONS]]
+    classes = (*EMOTIONS, "neutral")
+    assert tuple(metrics["classes"]) == classes
+    assert tuple(name for name in predictions if name.startswith("p_")) == tuple(f"p_{name}" for name in classes)
+    probabilities = predictions[[f"p_{name}" for name in classes]]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    assert [EMOTIONS[i] for i in probabilities.to_numpy().argmax(axis=1)] == predictions["predicted"].tolist()
+    assert [classes[i] for i in probabilities.to_numpy().argmax(axis=1)] == predictions["predicted"].tolist()
 
 
 @pytest.mark.slow
@@ -382,7 +519,9 @@ def test_each_of_a_demos_subjects_is_tested_by_the_one_fold_that_never_saw_him(f
 def test_a_demos_model_predicts(finished, affectvlm, face):
     status, text, _ = affectvlm("predict", face, "--model", finished / "model", "--format", "json")
     assert status == 0
-    assert json.loads(text)[0]["label"] in EMOTIONS
+    (item,) = json.loads(text)
+    assert tuple(item["probabilities"]) == (*EMOTIONS, "neutral")
+    assert item["label"] == max(item["probabilities"], key=item["probabilities"].__getitem__)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_a_folder_that_is_something_else_is_refused(tmp_path):
     [
         ("v 1 1 0", "v 1 one 0", "vertices, and quads"),
         ("f 1/1 2/1 3/1 4/1", "f 1/1 2/1 3/1", "vertices, and quads"),
-        ("f 1/1 2/1 3/1 4/1", "f 1 2 3 4", "vertices, and quads"),
+        ("f 1/1 2/1 3/1 4/1", "f 1/1 2/1 three/1 4/1", "vertices, and quads"),
         ("g body", "g shoe", "none of body"),
         ("", "", "none of helper-l-eye"),
     ],
@@ -128,11 +128,11 @@ def model(folder):
 def head(folder):
     """The unsubdivided targets, to compare with."""
     files = makehuman_files(folder)
-    vertices, _, polygons = makehuman._read_base(files["base.obj"])
+    vertices, polygons = makehuman._read_base(files["base.obj"])
     vertices -= vertices[makehuman.NOSE_TIP]
     near = vertices[:, 1] > -makehuman.BELOW_NOSE_MM
-    quads = np.concatenate([group[near[group[..., 0]].all(axis=1)] for group in polygons.values()])
-    used, corners = np.unique(quads[..., 0], return_inverse=True)
+    quads = np.concatenate([group[near[group].all(axis=1)] for group in polygons.values()])
+    used, corners = np.unique(quads, return_inverse=True)
     return makehuman._Head(files, vertices, used, makehuman.subdivide(corners.reshape(-1, 4), len(used)))
 
 
@@ -141,7 +141,7 @@ def shape(model, name):
 
 
 def test_the_first_vertex_of_the_file_is_read_as_it_stands(folder):
-    vertices, _, _ = makehuman._read_base(makehuman_files(folder)["base.obj"])
+    vertices, _ = makehuman._read_base(makehuman_files(folder)["base.obj"])
     assert vertices.shape == (19_158, 3)
     np.testing.assert_allclose(vertices[0], [-34.92, 732.99, 140.76])
 

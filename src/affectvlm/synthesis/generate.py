@@ -152,6 +152,8 @@ class Study:
     seed : int
     textured : bool
         Whether the faces are painted.
+    capture : Path, optional
+        A Live Link Face csv: everybody performs it, instead of the protocol, whose names the subjects keep.
     """
 
     source: FaceSource

@@ -182,9 +182,3 @@ def _read_faces(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _damaged(path: Path, expected: str, found: str) -> DataError:
     return DataError(f"{path}: expected {expected}, found {found}; the file is damaged, get it again from {PROJECT}")
-
-
-def load_ict_facekit(folder: Path, cache: Path) -> FaceModel:  # TEMPORARY
-    from affectvlm.synthesis.library import FaceSource, load_face_model
-
-    return load_face_model(FaceSource.find("ict-facekit", folder))

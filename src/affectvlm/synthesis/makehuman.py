@@ -2,7 +2,7 @@
 
 Source: https://github.com/makehumancommunity/mpfb2, ``src/mpfb/data``: a body of quadrilaterals (``base.obj``), and
 targets, which are lists of moved vertices. Of the body the head is kept and subdivided once, so that it is as smooth
-as its authors mean it to be.
+as its authors mean it to be; its texture coordinates are laid out anew, since the body's leave the face a corner.
 
 MakeHuman sculpts each of sex x age x ancestry apart. Here they are main effects that add up, which leaves out how
 they interact: 9 % of the heads' variance about their mean, once all have their nose tip in the same place (3 mm RMS).
@@ -23,6 +23,7 @@ from affectvlm.errors import DataError
 from affectvlm.synthesis import makehuman_units as tables
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
 from affectvlm.synthesis.subdivision import Subdivision, subdivide, triangulate
+from affectvlm.synthesis.uv_atlas import unroll
 
 PROJECT = "https://github.com/makehumancommunity/mpfb2"
 MM_PER_UNIT = 100.0
@@ -80,15 +81,12 @@ def read_makehuman(folder: Path) -> FaceModel:
         A file is missing or is not what the project ships.
     """
     files = makehuman_files(folder)
-    vertices, uv, polygons = _read_base(files["base.obj"])
+    vertices, polygons = _read_base(files["base.obj"])
     vertices -= vertices[NOSE_TIP]
     near = vertices[:, 1] > -BELOW_NOSE_MM
-    polygons = {group: quads[near[quads[..., 0]].all(axis=1)] for group, quads in polygons.items()}
-    quads = np.concatenate(list(polygons.values()))  # (Q, 4 corners, vertex and texture)
-    used, corners = np.unique(quads[..., 0], return_inverse=True)
+    polygons = {group: quads[near[quads].all(axis=1)] for group, quads in polygons.items()}
+    used, corners = np.unique(np.concatenate(list(polygons.values())), return_inverse=True)
     step = subdivide(corners.reshape(-1, 4), len(used))
-    uv_used, uv_corners = np.unique(quads[..., 1], return_inverse=True)
-    uv_step = subdivide(uv_corners.reshape(-1, 4), len(uv_used))
 
     head = _Head(files, vertices, used, step)
     macro = head.macro()
@@ -96,19 +94,21 @@ def read_makehuman(folder: Path) -> FaceModel:
     units = {name: head.action_units(word) for name, word in tables.ANCESTRIES.items()}
     shared = np.mean(list(units.values()), axis=0)
     neutral = head.smooth(vertices) + macro.mean(axis=(0, 1, 2))
+    triangles, regions = triangulate(step.quads), _regions(step, polygons, used)
+    uv, uv_triangles = unroll(neutral, triangles, regions)
     return FaceModel(
         "makehuman",
         neutral=(neutral - neutral[head.nose_tip]).astype(np.float32),
-        triangles=triangulate(step.quads),
-        regions=_regions(step, polygons, used),
+        triangles=triangles,
+        regions=regions,
         landmarks=np.searchsorted(used, tables.LANDMARKS).astype(np.int32),
         axes=np.stack(list(axes.values())).astype(np.float32),
         axis_names=tuple(axes),
         shapes=shared.astype(np.float32),
         shape_names=tuple(_sided_action_units()),
         shape_changes={name: (own - shared).astype(np.float32) for name, own in units.items()},
-        uv=(uv_step.straight @ uv[uv_used]).astype(np.float32),
-        uv_triangles=triangulate(uv_step.quads),
+        uv=uv,
+        uv_triangles=uv_triangles,
     )
 
 
@@ -224,8 +224,8 @@ def _regions(step: Subdivision, polygons: dict[str, np.ndarray], used: np.ndarra
     """(V,) uint8: by group, and by what the ring of the lips' contact parts from the skin."""
     part = np.empty(len(used), np.uint8)
     for group, quads in polygons.items():
-        part[np.searchsorted(used, np.unique(quads[..., 0]))] = REGIONS.index(GROUPS[group])
-    body = np.searchsorted(used, polygons["body"][..., 0])
+        part[np.searchsorted(used, np.unique(quads))] = REGIONS.index(GROUPS[group])
+    body = np.searchsorted(used, polygons["body"])
     edges = np.stack([body, np.roll(body, -1, axis=1)], axis=-1).reshape(-1, 2)
     ring = np.searchsorted(used, tables.LIP_CONTACT)
     edges = edges[~np.isin(edges, ring).any(axis=1)]
@@ -264,37 +264,33 @@ def read_target(path: Path, count: int) -> np.ndarray:
     return displacement
 
 
-def _read_base(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
-    """Vertices (V, 3) in mm, uv (N, 2), and group -> (Q, 4, 2) quads of vertex and texture numbers."""
+def _read_base(path: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Vertices (V, 3) in mm, and group -> (Q, 4) quads of vertex numbers."""
     vertices: list[list[float]] = []
-    uv: list[list[float]] = []
-    polygons: dict[str, list[list[list[int]]]] = {group: [] for group in GROUPS}
+    polygons: dict[str, list[list[int]]] = {group: [] for group in GROUPS}
     group = ""
     try:
         for line in path.read_text("ascii", "replace").splitlines():
             kind, *words = line.split() or [""]
             if kind == "v":
                 vertices.append([float(word) for word in words[:3]])
-            elif kind == "vt":
-                uv.append([float(word) for word in words[:2]])
             elif kind == "g":
                 group = words[0]
             elif kind == "f" and group in polygons:
-                polygons[group].append([[int(number) - 1 for number in word.split("/")[:2]] for word in words])
-        quads = {group: np.array(corners, np.int64).reshape(-1, 4, 2) for group, corners in polygons.items()}
-        points, coordinates = np.array(vertices).reshape(-1, 3), np.array(uv).reshape(-1, 2)
+                polygons[group].append([int(word.partition("/")[0]) - 1 for word in words])
+        quads = {group: np.array(corners, np.int64).reshape(-1, 4) for group, corners in polygons.items()}
+        points = np.array(vertices).reshape(-1, 3)
     except (ValueError, IndexError) as error:
-        raise _damaged(path, "vertices, and quads of vertex/texture corners", repr(line[:60])) from error
+        raise _damaged(path, "vertices, and quads of them", repr(line[:60])) from error
     empty = [group for group, corners in quads.items() if not len(corners)]
     if empty:
         raise _damaged(path, f"polygons of the groups {', '.join(GROUPS)}", f"none of {', '.join(empty)}")
     corners = np.concatenate(list(quads.values()))
-    limits = np.array([len(points), len(coordinates)])
-    if corners.min() < 0 or (corners >= limits).any() or len(points) <= max(tables.LANDMARKS):
-        raise _damaged(path, "polygons of its own vertices and coordinates", "numbers beyond them")
-    if not np.isfinite(points).all() or not np.isfinite(coordinates).all():
+    if corners.min() < 0 or corners.max() >= len(points) or len(points) <= max(tables.LANDMARKS):
+        raise _damaged(path, "polygons of its own vertices", "numbers beyond them")
+    if not np.isfinite(points).all():
         raise _damaged(path, "finite coordinates", "others")
-    return points * MM_PER_UNIT, coordinates, quads
+    return points * MM_PER_UNIT, quads
 
 
 def _damaged(path: Path, expected: str, found: str) -> DataError:

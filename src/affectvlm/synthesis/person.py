@@ -13,7 +13,6 @@ import numba
 import numpy as np
 
 from affectvlm.scan import FaceScan
-from affectvlm.synthesis.action_units import action_strengths
 from affectvlm.synthesis.expressions import Style, draw_style
 from affectvlm.synthesis.face_model import FaceModel
 
@@ -26,11 +25,6 @@ WARP_STRAIN = 0.05
 
 ASYMMETRY = 0.25
 """Share of the warp that differs between the left and the right half."""
-
-RESTING_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU12", "AU14", "AU15")
-RESTING_SPREAD = 0.15
-"""Action units, none of which parts the lips, that are built into a face at rest, and the spread of their strength to
-either side of 0: one person's brows lie low, another's mouth turns down, and neither means anything by it."""
 
 MOVEMENT_SPREAD = 0.25
 """Spread of the logarithm of how far the skin moves at a place."""
@@ -90,14 +84,11 @@ def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0
         constants of this module and of :mod:`~affectvlm.synthesis.expressions` say.
     """
     identity = model.draw_identity(rng)
-    shapes = model.shapes_of(identity)
-    strengths = dict(zip(RESTING_UNITS, rng.normal(0, RESTING_SPREAD, len(RESTING_UNITS)), strict=True))
-    resting = np.float32(variety) * model.weights(action_strengths(strengths))
-    face = model.neutral_of(identity) + np.einsum("s,svx->vx", resting, shapes)
+    face = model.neutral_of(identity)
     warped = face + np.float32(variety) * _draw_warp(face, rng)
     centred = warped - warped[model.landmarks[30]]
     movement = _draw_movement(model.neutral, rng, variety)
-    return Person(model, identity, centred, shapes, movement, draw_style(rng, variety))
+    return Person(model, identity, centred, model.shapes_of(identity), movement, draw_style(rng, variety))
 
 
 def _draw_warp(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -122,7 +113,7 @@ def _draw_movement(points: np.ndarray, rng: np.random.Generator, variety: float)
 def _draw_waves(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Wave vectors (WAVES, 3) in radians a mm, and phases (WAVES,)."""
     directions = rng.standard_normal((WAVES, 3))
-    lengths = np.exp(rng.uniform(*np.log(WAVELENGTH_MM), WAVES))
+    lengths = np.exp(rng.uniform(np.log(WAVELENGTH_MM[0]), np.log(WAVELENGTH_MM[1]), WAVES))
     waves = 2 * np.pi * directions / (np.linalg.norm(directions, axis=1) * lengths)[:, None]
     return waves, rng.uniform(0, 2 * np.pi, WAVES)
 

@@ -23,7 +23,7 @@ class Subdivision:
     smooth : (V + E + Q, V) sparse
         The new vertices from the old: first the old ones in their order (moved), then one for each edge and each quad.
     straight : (V + E + Q, V) sparse
-        The same without smoothing, for texture coordinates: old points stay, others are plain means.
+        The same without smoothing: old points stay, others are plain means; what each new vertex comes from.
     quads : (4 Q, 4) int32
     """
 

@@ -15,6 +15,7 @@ Meshes can be PLY or OBJ instead; a range sensor's grid can be written as in Bos
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -103,12 +104,12 @@ def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
         "faces": study.source.name,
         "face_model": load_face_model(study.source).fingerprint,
         "protocol": study.protocol,
+        "capture": study.capture and [study.capture.name, hashlib.sha256(study.capture.read_bytes()).hexdigest()],
         "subjects": study.subjects,
         "sensor": study.sensor,
         "variety": study.variety,
         "textured": study.textured,
         "seed": study.seed,
-        "capture": None if study.capture is None else study.capture.name,
         "format": format,
         "scans": scans,
         "affectvlm": __version__,
@@ -172,7 +173,7 @@ them; nothing was taken from that data set.
 
 Face model: {study.source.name}
 Subjects:   {study.subjects}
-Protocol:   {study.protocol}
+{f"Performed:  {study.capture.name}" if study.capture else f"Protocol:   {study.protocol}"}
 Sensor:     {study.sensor}
 Variety:    {study.variety:g}
 Textured:   {"yes" if study.textured else "no"}

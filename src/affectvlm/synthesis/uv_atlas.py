@@ -1,4 +1,4 @@
-"""Bring the texture coordinates of foreign face models into one picture, where nothing lies over anything else."""
+"""Bring the texture coordinates of foreign face models into one picture, with room for each part."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from affectvlm.scan.rasterizer import rasterize
 
 MARGIN = 0.004
 """Of a cell, left free on each side, so that neighbouring cells do not bleed into each other."""
+
+SKIN_SHARE = 0.8
+"""Of the width, for the skin of a head that is laid out anew."""
 
 OVERLAP = 0.1
 """Two pieces lie over each other when they share more than this part of the smaller one."""
@@ -49,20 +52,62 @@ def pack_tiles(uv: np.ndarray, uv_triangles: np.ndarray) -> np.ndarray:
     return packed
 
 
-def crop_to_used(uv: np.ndarray, uv_triangles: np.ndarray) -> np.ndarray:
-    """Stretch the part of a picture that the triangles use over the whole of it, keeping its proportions.
+def unroll(places: np.ndarray, triangles: np.ndarray, regions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lay a head out anew, with most of the room for the face.
 
-    A head cut out of a whole body's layout takes a part of the picture only.
+    For a model whose own layout is that of a whole body, where the face is a few pixels. The skin is unrolled around
+    the vertical axis, finest at the front; each eye, the mouth, the teeth and what skin lies behind other skin (the
+    eyes' sockets) are laid flat beside it as the front shows them.
+
+    Parameters
+    ----------
+    places : (V, 3) float, mm
+    triangles : (T, 3) int32
+    regions : (V,) uint8
 
     Returns
     -------
-    (U, 2) float32
-        In [0, 1] where a triangle uses them; the others are clipped to that.
+    uv : (3 T, 2) float32
+        Each triangle has corners of its own.
+    uv_triangles : (T, 3) int32
     """
-    low, high = uv[uv_triangles].min(axis=(0, 1)), uv[uv_triangles].max(axis=(0, 1))
-    side = (high - low).max()
-    cropped = 0.5 + (uv - (low + high) / 2) / side * (1 - 2 * MARGIN)
-    return np.clip(cropped, 0, 1).astype(np.float32)
+    corners = places[triangles].astype(np.float64)  # (T, 3, 3)
+    part = regions[triangles].min(axis=1)
+    skin = part == 0
+    low, high = corners[skin].min(axis=(0, 1)), corners[skin].max(axis=(0, 1))
+    axis_z = (low[2] + high[2]) / 2
+    across = 0.5 + 0.5 * np.sin(np.arctan2(corners[..., 0], corners[..., 2] - axis_z) / 2)
+    at_seam = np.ptp(across, axis=1) > 0.5  # behind the head, where left and right meet
+    across[at_seam] = across[at_seam].round().max(axis=1, keepdims=True)
+    up = (corners[..., 1] - low[1]) / (high[1] - low[1])
+    outward = np.hypot(corners[..., 0], corners[..., 2] - axis_z)
+    shown = skin.copy()
+    shown[skin] = _outermost(np.stack([across, up, outward], axis=-1)[skin])
+
+    uv = np.stack([SKIN_SHARE * across, up], axis=-1)
+    left = corners[..., 0].mean(axis=1) > 0
+    others = [(part == 1) & left, (part == 1) & ~left, part == 2, part == 3, skin & ~shown]
+    for row, rows in enumerate(others):
+        flat = corners[rows][..., :2]
+        if len(flat):
+            inside = (flat - flat.min(axis=(0, 1))) / np.ptp(flat, axis=(0, 1))
+            cell = np.array([1 - SKIN_SHARE, 1 / len(others)]) * (MARGIN + (1 - 2 * MARGIN) * inside)
+            uv[rows] = np.array([SKIN_SHARE, row / len(others)]) + cell
+    numbers = np.arange(3 * len(triangles), dtype=np.int32).reshape(-1, 3)
+    return uv.reshape(-1, 2).astype(np.float32), numbers
+
+
+def _outermost(corners: np.ndarray) -> np.ndarray:
+    """(T,) bool: which of (T, 3, 3) triangles, flat but for their height, mostly lie above the others."""
+    flat = corners.reshape(-1, 3).astype(np.float32)
+    numbers = np.arange(len(flat), dtype=np.int32).reshape(-1, 3)
+    view, centre = np.eye(3, dtype=np.float32)[None], np.array([0.5, 0.5, 0], np.float32)
+    size = 8 * _GRID
+    _, triangle, _ = rasterize(flat, numbers, view, centre, size, 1.0)
+    pixels = np.bincount(triangle[triangle >= 0], minlength=len(numbers))
+    edges = corners[:, 1:, :2] - corners[:, :1, :2]
+    area = 0.5 * np.abs(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]) * size**2
+    return pixels > 0.5 * (area - 1)
 
 
 def _cells(count: int) -> list[tuple[float, float, float]]:
