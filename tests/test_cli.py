@@ -323,7 +323,7 @@ CODES = ["NE00", *(f"{code}0{i}" for code in ("AN", "DI", "FE", "HA", "SA", "SU"
 def test_synth_writes_a_subjects_scans_and_labels_once(affectvlm, tmp_path):
     tree = tmp_path / "tree"
     command = ["synth", "--subjects", "1", "--out", tree, "--format", "ply", "--jobs", "1"]
-    said = f"25 scans of 1 made-up subjects are in {tree}\n"
+    said = f"25 scans of made-up subjects (1) are in {tree}\n"
     assert affectvlm(*command)[:2] == (0, said)
     (subject,) = pd.read_parquet(tree / "subjects.parquet")["subject"]
     keys = pd.read_parquet(tree / "action_units.parquet")["key"]
@@ -353,7 +353,7 @@ def test_synth_prepares_seven_classes_with_their_labels_beside_them(affectvlm, t
     command = ["synth", "--subjects", "1", "--prepare", "--size", "16", "--jobs", "1", "--out", folder]
     status, text, _ = affectvlm(*command)
     assert status == 0
-    assert f"25 scans of 1 made-up subjects are in {folder}\n" in text
+    assert f"25 scans of made-up subjects (1) are in {folder}\n" in text
     assert f"affectvlm evaluate {folder}" in text
     made = PreparedSet(folder)
     assert made.classes == (*EMOTIONS, "neutral")
@@ -377,7 +377,7 @@ def test_synth_lets_everybody_perform_a_capture(affectvlm, tmp_path):
     tree, capture = tmp_path / "tree", tmp_path / "take.csv"
     write_capture(capture, [0.0, 0.3, 0.6])
     command = ["synth", "--subjects", "2", "--out", tree, "--format", "ply", "--jobs", "1", "--capture", capture]
-    assert affectvlm(*command)[:2] == (0, f"6 scans of 2 made-up subjects are in {tree}\n")
+    assert affectvlm(*command)[:2] == (0, f"6 scans of made-up subjects (2) are in {tree}\n")
     units = pd.read_parquet(tree / "action_units.parquet")
     people = pd.read_parquet(tree / "subjects.parquet")["subject"]
     assert all(re.fullmatch(r"[FM]00[12]", person) for person in people)
@@ -430,7 +430,7 @@ def test_synth_names_an_empty_folder_and_where_to_get_makehuman(affectvlm, tmp_p
 def test_synth_writes_range_images_of_a_phone(affectvlm, tmp_path):
     tree = tmp_path / "tree"
     settings = ["--subjects", "1", "--sensor", "phone", "--format", "bnt", "--jobs", "2"]
-    assert affectvlm("synth", *settings, "--out", tree)[:2] == (0, f"25 scans of 1 made-up subjects are in {tree}\n")
+    assert affectvlm("synth", *settings, "--out", tree)[:2] == (0, f"25 scans of made-up subjects (1) are in {tree}\n")
     keys = pd.read_parquet(tree / "action_units.parquet")["key"]
     assert len(keys) == 25
     for key in keys:

@@ -188,15 +188,15 @@ def synth(
     if not prepared:
         with progress_bar("scans", count) as done:
             write_tree(study, to, style.value, jobs, done)
-        _say(f"{count} scans of {subjects} made-up subjects are in {to}")
+        _say(f"{count} scans of made-up subjects ({subjects}) are in {to}")
         return
     with progress_bar("scans and views", count) as done:
         rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
         made = prepare_set(study.samples(), rig, to, study.description, jobs, done)
     write_labels(study, to)
-    _say(f"{len(made)} scans of {subjects} made-up subjects are in {to}")
+    _say(f"{len(made)} scans of made-up subjects ({subjects}) are in {to}")
     _tell_skipped(count, made)
-    _next(f"affectvlm evaluate {to} --out runs/synthetic")
+    _next(f"affectvlm evaluate {to} --folds {min(10, max(2, subjects // 3))} --out runs/synthetic")
 
 
 @app.command(epilog="Example: `affectvlm prepare scans/ --out prepared/mine`")

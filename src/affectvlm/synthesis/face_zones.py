@@ -92,9 +92,11 @@ def find_zones(model: FaceModel, texels: TexelMap) -> FaceZones:
         brow_place=brow_place,
         brow_mm=brow_mm,
         flush=_flush(marks, places, surface),
-        forehead=_around(places, surface.at(marks[27, :2] + [0, 42]), 32),
+        forehead=_around(places, surface.at(marks[27, :2] + _shift(0, 42)), 32),
         sockets=_sockets(marks, places),
-        freckled=np.clip(_around(places, marks[30] + [0, 12, -8], 20) + _cheeks(marks, places, surface, 24), 0, 1),
+        freckled=np.clip(
+            _around(places, marks[30] + _shift(0, 12, -8), 20) + _cheeks(marks, places, surface, 24), 0, 1
+        ),
         beard=np.where(skin, _beard(marks, places, lips), 0).astype(np.float32),
         scalp=np.where(skin, _above_hairline(marks, places), -FAR).astype(np.float32),
         folds=_folds(marks, places, surface),
@@ -117,6 +119,10 @@ class _Surface:
         rows = self.tree.query(xy, k=6)[1]
         z = self.vertices[rows, 2].max(axis=-1)
         return np.concatenate([xy, z[..., None]], axis=-1)
+
+
+def _shift(*mm: float) -> np.ndarray:
+    return np.array(mm)
 
 
 def _curve(points: np.ndarray, count: int = 120) -> np.ndarray:
@@ -196,11 +202,11 @@ def _cheeks(marks: np.ndarray, places: np.ndarray, surface: _Surface, radius: fl
 
 def _flush(marks: np.ndarray, places: np.ndarray, surface: _Surface) -> np.ndarray:
     flush = _cheeks(marks, places, surface, 21) + 0.9 * _around(places, marks[30], 13)
-    flush += 0.5 * _around(places, marks[8] + [0, 8, 6], 13)
+    flush += 0.5 * _around(places, marks[8] + _shift(0, 8, 6), 13)
     for row in (31, 35):
         flush += 0.6 * _around(places, marks[row], 7)
     for row in (0, 16):
-        flush += _around(places, marks[row] + [0, 8, -12], 24)
+        flush += _around(places, marks[row] + _shift(0, 8, -12), 24)
     return np.clip(flush, 0, 1)
 
 
@@ -208,28 +214,28 @@ def _sockets(marks: np.ndarray, places: np.ndarray) -> np.ndarray:
     total = np.zeros(len(places), np.float32)
     for rows, inner in ((slice(36, 42), 39), (slice(42, 48), 42)):
         eye = marks[rows].mean(axis=0)
-        total += 0.7 * _around(places, eye + [0, 3, -2], 14)
-        total += 0.8 * _around(places, 0.5 * (eye + marks[inner]) + [0, -9, 0], 8)
+        total += 0.7 * _around(places, eye + _shift(0, 3, -2), 14)
+        total += 0.8 * _around(places, 0.5 * (eye + marks[inner]) + _shift(0, -9, 0), 8)
     return np.clip(total, 0, 1)
 
 
 def _beard(marks: np.ndarray, places: np.ndarray, lips: np.ndarray) -> np.ndarray:
     across = np.abs(places[:, 0])
+    corner, sideburn = marks[54, :2] + _shift(5, 2), np.array([marks[15, 0], marks[16, 1]])
     bound = np.array(
         [
             [0, marks[33, 1] - 3],
             [marks[35, 0] + 1, marks[33, 1] - 5],
-            [marks[54, 0] + 5, marks[54, 1] + 4],
-            [marks[13, 0], marks[13, 1] + 6],
-            [marks[15, 0] - 3, marks[15, 1]],
-            [marks[15, 0] + 3, marks[16, 1] + 6],
+            corner,
+            0.5 * (corner + sideburn) + np.array([0, -9]),  # from the sideburns it hangs in a bow over the cheek
+            sideburn,
         ]
     )
     under = np.interp(across, bound[:, 0], bound[:, 1]) - places[:, 1]
     front = _ramp(places[:, 2], marks[[0, 16], 2].mean() - 10, marks[[0, 16], 2].mean() + 6)
     throat = _ramp(places[:, 1], marks[8, 1] - 28, marks[8, 1] - 8)
     # Thinner under the corners of the lower lip.
-    return _ramp(under, -2, 7) * front * throat * _ramp(-lips, 0.5, 3.0)
+    return _ramp(under, -4, 14) * front * throat * _ramp(-lips, 0.5, 3.0)
 
 
 def _above_hairline(marks: np.ndarray, places: np.ndarray) -> np.ndarray:
@@ -239,7 +245,9 @@ def _above_hairline(marks: np.ndarray, places: np.ndarray) -> np.ndarray:
     middle = ears[2] - 5
     turn = np.degrees(np.arctan2(np.abs(places[:, 0]), places[:, 2] - middle))
     heights = brows + third * np.array([0.92, 0.90, 0.80, 0.62, 0.30, -0.1, -0.3, -0.35, -1.1, -1.25])
-    return places[:, 1] - np.interp(turn, [0, 20, 34, 44, 58, 72, 84, 104, 116, 180], heights)
+    above = places[:, 1] - np.interp(turn, [0, 20, 34, 44, 58, 72, 84, 104, 116, 180], heights)
+    on_ear = (np.abs(places[:, 0]) > np.abs(marks[[0, 16], 0]).mean() + 3) & (places[:, 1] < brows + 6)
+    return np.where(on_ear, -FAR, above)
 
 
 def _folds(marks: np.ndarray, places: np.ndarray, surface: _Surface) -> np.ndarray:
@@ -250,13 +258,19 @@ def _folds(marks: np.ndarray, places: np.ndarray, surface: _Surface) -> np.ndarr
         eye = marks[45 if side > 0 else 36]
         inner = marks[42 if side > 0 else 39]
         lower = marks[[46, 47] if side > 0 else [40, 41]].mean(axis=0)
-        steps = [nose + [side * 4, 3, 0], 0.5 * (nose + corner) + [side * 7.5, 2, 0], corner + [side * 9, -2, 0]]
+        steps = [
+            nose + _shift(side * 4, 3, 0),
+            0.5 * (nose + corner) + _shift(side * 7.5, 2, 0),
+            corner + _shift(side * 9, -2, 0),
+        ]
         lines.append((1.0, 1.3, np.array(steps)))
         for rise in (6, 0, -6):
-            lines.append((0.55, 0.6, np.array([eye + [side * 5, rise / 3, 0], eye + [side * 13, rise, 0]])))
-        lines.append((0.6, 1.0, np.array([inner + [0, -5, 0], lower + [0, -9, 0], eye + [-side * 2, -8, 0]])))
+            lines.append((0.55, 0.6, np.array([eye + _shift(side * 5, rise / 3, 0), eye + _shift(side * 13, rise, 0)])))
+        lines.append(
+            (0.6, 1.0, np.array([inner + _shift(0, -5, 0), lower + _shift(0, -9, 0), eye + _shift(-side * 2, -8, 0)]))
+        )
         lines.append((0.6, 0.7, np.array([[side * 5, brow - 12, 0], [side * 4.5, brow + 3, 0]])))
-        lines.append((0.5, 1.2, np.array([corner + [side * 2, -3, 0], corner + [side * 4, -13, 0]])))
+        lines.append((0.5, 1.2, np.array([corner + _shift(side * 2, -3, 0), corner + _shift(side * 4, -13, 0)])))
     for share in (0.28, 0.44, 0.6):
         height = marks[17:27, 1].mean() + share * third
         x = np.array([-34.0, -17, 0, 17, 34])

@@ -46,7 +46,8 @@ class TexelMap:
 
 def map_texels(model: FaceModel, size_px: int) -> TexelMap:
     """Find the place on the neutral face of each texel of a square picture."""
-    assert model.uv is not None and model.uv_triangles is not None
+    assert model.uv is not None
+    assert model.uv_triangles is not None
     flat = np.concatenate([model.uv, np.zeros((len(model.uv), 1))], axis=1).astype(np.float32)
     view = np.eye(3, dtype=np.float32)[None]
     centre = np.array([0.5, 0.5, 0], np.float32)
