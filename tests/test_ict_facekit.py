@@ -10,7 +10,7 @@ from affectvlm.errors import DataError
 from affectvlm.synthesis import ict_facekit
 from affectvlm.synthesis.face_model import REGIONS
 from affectvlm.synthesis.ict_facekit import PROJECT, read_ict_facekit
-from affectvlm.synthesis.uv_atlas import MARGIN
+from affectvlm.synthesis.texture.uv_atlas import MARGIN
 
 # The real layout: a licence as comments, all vertices, all texture coordinates, polygons by material. The fifth vertex
 # and the third polygon stand for the lashes, which follow the part that is used.

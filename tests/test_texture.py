@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from affectvlm.synthesis.complexion import Complexion, draw_complexion, lab_to_srgb
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.face_model import REGIONS
-from affectvlm.synthesis.texel_map import map_texels
-from affectvlm.synthesis.texture import PUPIL_MM, paint
-from affectvlm.synthesis.uv_atlas import MARGIN, pack_tiles, unroll
+from affectvlm.synthesis.texture.complexion import Complexion, draw_complexion, lab_to_srgb
+from affectvlm.synthesis.texture.paint import PUPIL_MM, paint
+from affectvlm.synthesis.texture.texel_map import map_texels
+from affectvlm.synthesis.texture.uv_atlas import MARGIN, pack_tiles, unroll
 
 MODEL = embedded_face()
 SIZE = 256

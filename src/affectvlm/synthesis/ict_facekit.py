@@ -12,7 +12,7 @@ import numpy as np
 
 from affectvlm.errors import DataError
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
-from affectvlm.synthesis.uv_atlas import pack_tiles
+from affectvlm.synthesis.texture.uv_atlas import pack_tiles
 
 PROJECT = "https://github.com/ICT-VGL/ICT-FaceKit"
 AXES = 100

@@ -23,7 +23,7 @@ from affectvlm.errors import DataError
 from affectvlm.synthesis import makehuman_units as tables
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
 from affectvlm.synthesis.subdivision import Subdivision, subdivide, triangulate
-from affectvlm.synthesis.uv_atlas import unroll
+from affectvlm.synthesis.texture.uv_atlas import unroll
 
 PROJECT = "https://github.com/makehumancommunity/mpfb2"
 MM_PER_UNIT = 100.0

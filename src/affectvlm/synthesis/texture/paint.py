@@ -1,8 +1,8 @@
 """Paint a person's colours on any face model: a picture laid on by the model's own texture coordinates.
 
 Faces are not of one colour: cheeks, nose, ears and chin are redder, the forehead yellower, the surroundings of the
-eyes darker. Each part's place comes from :mod:`~affectvlm.synthesis.face_zones`, its colour from
-:class:`~affectvlm.synthesis.complexion.Complexion`; the paint is mixed in CIELAB, where equal steps look equal.
+eyes darker. Each part's place comes from :mod:`~affectvlm.synthesis.texture.face_zones`, its colour from
+:class:`~affectvlm.synthesis.texture.complexion.Complexion`; the paint is mixed in CIELAB, where equal steps look equal.
 """
 
 from __future__ import annotations
@@ -11,13 +11,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from affectvlm.synthesis.complexion import Complexion, draw_complexion, lab_to_srgb
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
-from affectvlm.synthesis.face_zones import FaceZones, find_zones
-from affectvlm.synthesis.grain import hairs, noise, spots
-from affectvlm.synthesis.texel_map import TexelMap, map_texels
-
-__all__ = ["Complexion", "draw_complexion", "lab_to_srgb", "paint"]
+from affectvlm.synthesis.texture.complexion import Complexion, lab_to_srgb
+from affectvlm.synthesis.texture.face_zones import FaceZones, find_zones
+from affectvlm.synthesis.texture.grain import hairs, noise, spots
+from affectvlm.synthesis.texture.texel_map import TexelMap, map_texels
 
 IRIS_MM, PUPIL_MM = 5.9, 1.8
 """Radii."""
@@ -41,7 +39,7 @@ def paint(model: FaceModel, complexion: Complexion, size_px: int = 512) -> np.nd
     ----------
     model : FaceModel
         With texture coordinates in [0, 1] that do not lie over each other
-        (:func:`~affectvlm.synthesis.uv_atlas.pack_tiles`).
+        (:func:`~affectvlm.synthesis.texture.uv_atlas.pack_tiles`).
     complexion : Complexion
         The same one gives the same picture.
     size_px : int

@@ -12,7 +12,7 @@ from scipy.interpolate import CubicSpline
 from scipy.spatial import cKDTree
 
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
-from affectvlm.synthesis.texel_map import TexelMap
+from affectvlm.synthesis.texture.texel_map import TexelMap
 
 SKIN, EYES, MOUTH, TEETH = range(len(REGIONS))
 
