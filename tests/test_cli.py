@@ -404,7 +404,6 @@ def test_synth_lets_everybody_perform_a_capture(affectvlm, tmp_path):
         (["--capture", "take.csv", "--prepare"], "leave out --prepare, or --capture"),
         (["--faces", "makehuman"], "makehuman is read from its own folder: name it with --from DIR"),
         (["--from", "."], "the embedded face needs no folder"),
-        (["--format", "bnt"], "the sensor clean has none: name another --sensor"),
     ],
 )
 def test_synth_says_in_one_line_what_cannot_be_made(affectvlm, tmp_path, arguments, line):

@@ -14,7 +14,7 @@ from PIL import Image
 
 import affectvlm
 from affectvlm.emotions import EMOTIONS
-from affectvlm.errors import ConfigError, DataError
+from affectvlm.errors import DataError
 from affectvlm.scan import read_scan
 from affectvlm.scan.range_image import RangeImage
 from affectvlm.synthesis import tree
@@ -23,6 +23,7 @@ from affectvlm.synthesis.face_model import FaceModel
 from affectvlm.synthesis.generate import BU4DFE_FOLDERS, Recording, Study, Subject, Take
 from affectvlm.synthesis.labels import facs_grades
 from affectvlm.synthesis.library import FaceSource, load_face_model
+from affectvlm.synthesis.sensors import ideal_grid
 from affectvlm.synthesis.tree import write_tree
 
 UNITS = [f"{unit}_{side}" for unit in ACTION_UNITS for side in "LR"]
@@ -279,10 +280,19 @@ def test_a_range_sensors_grid_is_written_as_in_bosphorus(tmp_path):
     np.testing.assert_allclose(places["Nose tip"], made.landmarks[30], atol=6e-5)
 
 
-def test_the_sensor_clean_has_no_grid(tmp_path):
-    with pytest.raises(ConfigError, match=r"clean has none: name another --sensor"):
-        write_tree(SmallStudy(sensor="clean"), tmp_path / "out", "bnt")
-    assert not (tmp_path / "out").exists()
+def test_without_a_sensor_the_grid_is_an_exact_one(tmp_path):
+    study = Study(FaceSource(), subjects=1, seed=3)
+    take = study.takes()[2]
+    tree._write_take(study, take, tmp_path, "bnt")
+    data = (tmp_path / f"{take.key}_F3D.bnt").read_bytes()
+    rows, columns = np.frombuffer(data, "<u2", 2)
+    count = int(rows) * int(columns)
+    x, y, z = np.frombuffer(data[-5 * 8 * count :], "<f8").reshape(5, count)[:3]
+    seen = z > -1e8
+    # A point of the surface at every crossing of a regular grid.
+    np.testing.assert_allclose(np.diff(np.unique(x[seen].round(3))), 0.6, atol=2e-3)
+    expected = ideal_grid(study.record(take).scan).points[..., 2]
+    np.testing.assert_array_equal(z.reshape(rows, columns)[::-1], np.nan_to_num(expected, nan=-1e9))
 
 
 def test_an_interrupted_tree_is_finished_as_if_it_had_not_been(tmp_path):

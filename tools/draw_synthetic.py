@@ -2,7 +2,7 @@
 
     python tools/draw_synthetic.py --ict ICT-FaceKit --makehuman mpfb2
 
-writes ``docs/images/synthetic-*.png``.
+writes ``docs/images/synthetic-*.jpg``.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def main() -> None:
         "sequence": sequence(embedded),
     }
     for name, sheet in sheets.items():
-        sheet.save(IMAGES / f"synthetic-{name}.png", optimize=True)
+        sheet.save(IMAGES / f"synthetic-{name}.jpg", quality=90)
 
 
 if __name__ == "__main__":

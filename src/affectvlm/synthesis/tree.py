@@ -25,15 +25,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from affectvlm import __version__
-from affectvlm.errors import ConfigError, DataError
+from affectvlm.errors import DataError
 from affectvlm.files import claim_folder, written_whole
 from affectvlm.scan.write import PictureSuffix, write_scan
 from affectvlm.scan.write_bnt import write_bnt
 from affectvlm.scan.write_landmarks import write_bnd, write_lm3
-from affectvlm.synthesis.generate import MIXED, Study, Take
+from affectvlm.synthesis.generate import Study, Take
 from affectvlm.synthesis.labels import LABELS, write_labels
 from affectvlm.synthesis.landmark_schemes import bosphorus_points, bu_points
 from affectvlm.synthesis.library import load_face_model
+from affectvlm.synthesis.sensors import ideal_grid
 
 TreeFormat = Literal["ply", "obj", "wrl", "bnt"]
 
@@ -62,7 +63,8 @@ def write_tree(
     folder : Path
         Where the tree goes. One that holds anything else is refused, never overwritten.
     format : str
-        ``wrl`` as the data sets have it, ``ply``, ``obj``, or ``bnt`` for a range sensor's grid.
+        ``wrl`` as the data sets have it, ``ply``, ``obj``, or ``bnt`` for the sensor's grid; an ideal one where the
+        sensor ``clean`` has none.
     jobs : int
         Worker processes (joblib's active backend). The files are the same for any number.
     on_progress : callable
@@ -70,18 +72,12 @@ def write_tree(
 
     Raises
     ------
-    ConfigError
-        A range image is asked of the sensor ``clean``, which makes none.
     DataError
         The folder holds something else, or the disk is too small.
     """
     import joblib  # only whoever writes a tree needs it: it comes with the extra `train`
 
     folder = Path(folder)
-    if format == "bnt" and study.sensor in ("clean", MIXED):
-        raise ConfigError(
-            f"bnt holds a range sensor's grid, and the sensor {study.sensor} has none: name another --sensor"
-        )
     takes = study.takes()
     claim_folder(folder, _plan(study, format, len(takes)), "scans")
     # A take's mesh is written last, so that a finished take is known by it.
@@ -141,11 +137,12 @@ def _write_take(study: Study, take: Take, folder: Path, format: TreeFormat) -> l
     """Record one take and write its files, the mesh last."""
     recording = study.record(take)
     mesh_file = _mesh_file(study, take, folder, format)
-    if format == "bnt" and recording.grid is not None:
+    if format == "bnt":
         labelled = bosphorus_points(recording.landmarks)
         landmark_file = mesh_file.with_suffix(".lm3")
         write_lm3(landmark_file, list(labelled), np.stack(list(labelled.values())))
-        return [landmark_file, *write_bnt(mesh_file, recording.grid)]
+        grid = ideal_grid(recording.scan) if recording.grid is None else recording.grid
+        return [landmark_file, *write_bnt(mesh_file, grid)]
     vertices = recording.scan.vertices
     # Built once for 83 questions: a tree that is quickly made serves better than one that answers quickly.
     nearest = cKDTree(vertices, balanced_tree=False, compact_nodes=False).query(bu_points(recording.landmarks))[1]
