@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from affectvlm.emotions import EMOTIONS
+from affectvlm.errors import ConfigError
 from affectvlm.prepared import prepare
 from affectvlm.scan import FACE_RADIUS_MM, FaceScan, normalize
 from affectvlm.synthesis import generate as module
@@ -81,6 +82,54 @@ def test_bu4dfe_is_six_sequences_of_some_four_seconds_that_begin_and_end_at_rest
         # Without the lids, which may blink at any time.
         moved = np.array([made.strengths(take)[: UNIT_INDEX["AU43"]].max() for take in frames])
         assert max(moved[0], moved[-1]) < 0.25 < 0.4 < moved[len(moved) // 4 : -len(moved) // 4].max()
+
+
+def test_neutral_sequences_are_at_rest_and_speaking():
+    made = study(1, protocol="neutral", fps=30.0)
+    takes = made.takes()
+    moved = {}
+    for name in ("Rest", "Speech"):
+        frames = [take for take in takes if take.key.split("/")[1] == name]
+        assert len(frames) == 8 * 30
+        assert {take.emotion for take in frames} == {"neutral"}
+        moved[name] = np.array([made.strengths(take)[UNIT_INDEX["AU26"]].mean() for take in frames])
+    assert moved["Rest"].max() < 0.15
+    assert moved["Speech"].max() > 0.2
+    assert len(made.samples()) == len(takes)
+
+
+def test_only_frames_near_the_apex_are_samples_of_the_emotion():
+    made = study(1, protocol="bu4dfe")
+    samples = {sample.key for sample in made.samples()}
+    takes = made.takes()
+    for emotion in EMOTIONS:
+        frames = [take for take in takes if take.emotion == emotion]
+        apex = made._person(0).style.apexes[emotion]
+        level = np.array([(made.strengths(take) * apex).sum() for take in frames]) / (apex * apex).sum()
+        kept = np.array([take.key in samples for take in frames])
+        np.testing.assert_array_equal(kept, level >= 0.5)
+        assert 0.2 < kept.mean() < 0.9
+        assert not kept[[0, -1]].any()
+
+
+def test_a_sequence_is_recorded_in_one_scene():
+    made = study(1, protocol="bu4dfe", sensor="phone")
+    frames = [take for take in made.takes() if take.emotion == "sadness"][:4]
+    counts = [np.isfinite(made.record(take).grid.points[..., 2]).sum() for take in frames]
+    assert max(counts) < 1.05 * min(counts)  # the same crop and place; another scene differs by a third
+    mixed = study(1, protocol="bu4dfe", sensor="mixed")
+    assert len({mixed.record(take).grid is None for take in frames}) == 1
+
+
+def test_two_face_models_share_no_draw():
+    other = Study(FaceSource("ict-facekit", Path("none")), subjects=1, seed=4)
+    for what in ((module._SUBJECT,), (module._TAKE, 1, 2), (module._RESIDUAL, 1, 2)):
+        assert study()._rng(0, *what).random() != other._rng(0, *what).random()
+
+
+def test_a_capture_whose_name_is_no_folders_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="its name becomes a folder's"):
+        study(1, capture=tmp_path / "...csv")
 
 
 def test_a_neutral_scan_is_mostly_near_rest():
@@ -213,7 +262,7 @@ def write_capture(path: Path, jaw: list[float]) -> Path:
 
 
 def test_everybody_performs_a_capture_frame_by_frame(tmp_path):
-    made = study(2, capture=write_capture(tmp_path / "take 1.csv", [0.0, 0.3, 0.6, 0.3, 0.0]))
+    made = study(2, fps=30.0, capture=write_capture(tmp_path / "take 1.csv", [0.0, 0.3, 0.6, 0.3, 0.0]))
     takes = made.takes()
     assert [take.key for take in takes[:2]] == [f"{takes[0].subject.name}/take 1/{frame:05d}" for frame in (0, 1)]
     assert len(takes) == 10

@@ -270,6 +270,18 @@ def test_a_timecode_that_goes_back_is_named(file):
     assert f"line 4: expected a later timecode than the line before, found {CODES[1]} after {CODES[2]}" in message
 
 
+def test_two_takes_in_one_file_are_told_apart(file):
+    message = refused(write(file, take(codes=(CODES[0], CODES[1], "21:00:00:04.000"))))
+    assert "line 4: expected frames at most 10 s apart" in message
+
+
+def test_a_short_row_is_named_also_where_a_column_comes_twice(file):
+    rows = take()
+    rows = [[*row, row[-1]] for row in rows]
+    rows[2] = rows[2][:-1]
+    assert f"line 3: expected {len(COLUMNS) + 1} cells, found {len(COLUMNS)}" in refused(write(file, rows))
+
+
 def test_a_clock_that_stands_still_is_refused(file):
     assert "timecodes that advance" in refused(write(file, take(codes=[CODES[0]] * 3)))
 

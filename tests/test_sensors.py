@@ -406,6 +406,25 @@ def test_hair_is_in_front_of_the_forehead_and_nowhere_near_the_mouth() -> None:
 # --- Whole scans ---
 
 
+def test_crop_and_hair_go_by_the_face_at_rest_and_noise_leaves_the_scene() -> None:
+    scan, landmarks, eyes, _ = head(1)
+    sensor = replace(SENSORS["phone"], hair=1.0)
+    raised = landmarks.copy()
+    raised[17:27, 1] += 8
+    raised[6:11, 1] -= 15
+
+    def seen(given: np.ndarray, at_rest: np.ndarray, seed: int) -> np.ndarray:
+        image = observe(sensor, scan, given, eyes, np.random.default_rng(3), at_rest, noise=np.random.default_rng(seed))
+        points = image.points[image.measured]
+        return np.array([points[:, 1].min(), points[:, 1].max()])
+
+    # The same surface: landmarks that move with an expression move no border, those at rest do.
+    still = seen(landmarks, landmarks, 0)
+    np.testing.assert_allclose(seen(raised, landmarks, 0), still, atol=2)
+    assert np.abs(seen(landmarks, raised, 0) - still).max() > 4
+    np.testing.assert_allclose(seen(landmarks, landmarks, 1), still, atol=2)
+
+
 def test_clean_has_no_camera() -> None:
     scan, landmarks, eyes, _ = head(0)
     with pytest.raises(ValueError, match="clean has no camera"):

@@ -39,6 +39,7 @@ class SmallStudy:
     sensor: str = "phone"
     seed: int = 0
     variety: float = 1.0
+    fps: float = 25.0
     textured: bool = True
     capture: Path | None = None
     fails_at: int | None = None
@@ -287,7 +288,7 @@ def test_without_a_sensor_the_grid_is_an_exact_one(tmp_path):
     data = (tmp_path / f"{take.key}_F3D.bnt").read_bytes()
     rows, columns = np.frombuffer(data, "<u2", 2)
     count = int(rows) * int(columns)
-    x, y, z = np.frombuffer(data[-5 * 8 * count :], "<f8").reshape(5, count)[:3]
+    x, _, z = np.frombuffer(data[-5 * 8 * count :], "<f8").reshape(5, count)[:3]
     seen = z > -1e8
     # A point of the surface at every crossing of a regular grid.
     np.testing.assert_allclose(np.diff(np.unique(x[seen].round(3))), 0.6, atol=2e-3)

@@ -60,10 +60,11 @@ class Faces(StrEnum):
 
 
 class ProtocolOption(StrEnum):
-    """Data sets whose recordings are made up."""
+    """What people do: as in a data set, or nothing but rest and speak."""
 
     bu3dfe = "bu3dfe"
     bu4dfe = "bu4dfe"
+    neutral = "neutral"
 
 
 class SensorOption(StrEnum):
@@ -149,11 +150,12 @@ def synth(
     faces: Annotated[Faces, typer.Option(help="Face model that the scans come from.")] = Faces.embedded,
     folder: Annotated[Path | None, typer.Option("--from", help="Folder of the face model, if it needs one.")] = None,
     subjects: Annotated[int, typer.Option(help="People to make.", min=1)] = 100,
-    protocol: Annotated[ProtocolOption, typer.Option(help="Data set whose recordings are made up.")] = (
+    protocol: Annotated[ProtocolOption, typer.Option(help="What people do, laid out as in that data set.")] = (
         ProtocolOption.bu3dfe
     ),
     sensor: Annotated[SensorOption, typer.Option(help="What the faces are recorded with.")] = SensorOption.clean,
     variety: Variety = 1.0,
+    fps: Annotated[float, typer.Option(help="Frames a second of sequences.", min=1, max=120)] = 25.0,
     style: Annotated[ScanFormat, typer.Option("--format", help="File format of the scans.")] = ScanFormat.wrl,
     capture: Annotated[
         Path | None, typer.Option(help="A Live Link Face csv: everybody performs it, instead of the protocol.")
@@ -183,7 +185,7 @@ def synth(
     textured = not prepared or MapOption.texture in maps
     # A captured performance is laid out as BU-4DFE's sequences are.
     laid_out = ProtocolOption.bu4dfe if capture else protocol
-    study = Study(source, laid_out.value, subjects, sensor.value, seed, variety, textured, capture)
+    study = Study(source, laid_out.value, subjects, sensor.value, seed, variety, fps, textured, capture)
     count = len(study.takes())
     if not prepared:
         with progress_bar("scans", count) as done:
@@ -408,5 +410,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            err.print("interrupted; demo, prepare, train and evaluate go on from here when given again")
+            err.print("interrupted; demo, synth, prepare, train and evaluate go on from here when given again")
         raise

@@ -51,7 +51,12 @@ def claim_folder(folder: Path, plan: dict[str, Any], contents: str) -> None:
                 f"(see {file}); choose another folder, or delete this one first"
             )
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(not _is_leftover(item) for item in folder.iterdir())):
         raise DataError(f"{folder}: expected an empty folder for the {contents}; choose another one")
     with written_whole(file) as path:
         path.write_text(text, encoding="utf-8")
+
+
+def _is_leftover(path: Path) -> bool:
+    """Whether a file was being written by a process that was killed."""
+    return path.name.startswith(".") and ".unfinished" in path.name

@@ -116,6 +116,6 @@ def _pick(words: tuple[str, ...], rng: np.random.Generator) -> str:
 
 def _fill(template: str, word: str, who: str) -> str:
     text = template.format(a="an" if word[0] in "aeiou" else "a", word=word, who=who)
-    for word in ("older", "African", "Asian"):
-        text = text.replace(f"a {word}", f"an {word}")
+    for vowel in ("older", "African", "Asian"):
+        text = text.replace(f"a {vowel}", f"an {vowel}")
     return text

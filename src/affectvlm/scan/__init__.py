@@ -1,9 +1,19 @@
 """What a face scan is, the files it comes from, and how it is brought to the camera."""
 
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.normalize import FACE_RADIUS_MM, Pose, find_pose, normalize
+from affectvlm.scan.normalize import FACE_RADIUS_MM, Pose, face_mask, find_pose, normalize
 from affectvlm.scan.read import read_scan
 from affectvlm.scan.sample import Sample
 from affectvlm.scan.write import write_scan
 
-__all__ = ["FACE_RADIUS_MM", "FaceScan", "Pose", "Sample", "find_pose", "normalize", "read_scan", "write_scan"]
+__all__ = [
+    "FACE_RADIUS_MM",
+    "FaceScan",
+    "Pose",
+    "Sample",
+    "face_mask",
+    "find_pose",
+    "normalize",
+    "read_scan",
+    "write_scan",
+]

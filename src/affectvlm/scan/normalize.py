@@ -5,9 +5,8 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from affectvlm.errors import ScanError
@@ -110,7 +109,7 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
         warnings.warn(f"{scan.source}: taken to be in {pose.unit}, and brought to millimetres", stacklevel=2)
     if pose.inside_out:
         scan = _turned_out(scan)
-    face = scan.kept(_face_mask(scan, pose.nose / factor, radius_mm / factor))
+    face = scan.kept(face_mask(scan, pose.nose / factor, radius_mm / factor))
     return face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
 
 
@@ -231,15 +230,47 @@ def _top(points: np.ndarray) -> np.ndarray:
     return np.append(step * min(1.0, 3.0 / max(float(np.linalg.norm(step)), 1e-9)), c[0])
 
 
-def _face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
-    """(V,) bool: near the nose tip, and part of a piece that holds at least 2 % of what is."""
+def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
+    """Tell which vertices are the face's: near the nose tip, and part of a piece that holds at least 2 % of those.
+
+    Parameters
+    ----------
+    scan : FaceScan
+    nose : (3,) float
+        In the scan's own frame and unit, as the radius.
+    radius : float
+
+    Returns
+    -------
+    (V,) bool
+    """
     near = _within(scan.vertices, nose, radius)
-    a, b, c = scan.triangles[_whole(scan.triangles, near)].T
-    count = len(scan.vertices)
-    links = coo_array((np.ones(2 * len(a), bool), (np.r_[a, a], np.r_[b, c])), shape=(count, count))
-    _, piece = connected_components(links, directed=False)
-    size = np.bincount(piece[near], minlength=piece.max() + 1)
+    piece = _pieces(scan.triangles, near)
+    size = np.bincount(piece[near], minlength=len(piece))
     return near & (size[piece] >= 0.02 * near.sum())
+
+
+@numba.njit(cache=True, nogil=True)
+def _pieces(triangles: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """(V,) the same number for vertices that triangles inside connect: union and find (Tarjan, 1975)."""
+    parent = np.arange(inside.shape[0])
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        if inside[a] and inside[b] and inside[c]:
+            root = _root(parent, a)
+            parent[_root(parent, b)] = root
+            parent[_root(parent, c)] = root
+    for v in range(parent.shape[0]):
+        parent[v] = _root(parent, v)
+    return parent
+
+
+@numba.njit(cache=True, nogil=True)
+def _root(parent: np.ndarray, vertex: int) -> int:
+    while parent[vertex] != vertex:
+        parent[vertex] = parent[parent[vertex]]
+        vertex = parent[vertex]
+    return vertex
 
 
 def _within(vertices: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:

@@ -100,7 +100,7 @@ def draw_style(rng: np.random.Generator, variety: float = 1.0) -> Style:
     for emotion in EMOTIONS:
         apex = own[emotion]
         if rng.random() < BLEND_SHARE:
-            other = EMOTIONS[rng.integers(len(EMOTIONS))]
+            other = rng.choice([name for name in EMOTIONS if name != emotion])
             apex = apex + variety * rng.uniform(0, BLEND_MOST) * (own[other] - apex)
         lean = np.clip(rng.normal(0, LEAN_SPREAD, len(ACTION_UNITS)), -0.4, 0.4)
         sides = np.stack([1 + lean, 1 - lean], axis=1)

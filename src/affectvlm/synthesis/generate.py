@@ -6,7 +6,8 @@ number of workers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zlib
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -16,9 +17,10 @@ from scipy.spatial.transform import Rotation
 
 from affectvlm import __version__
 from affectvlm.emotions import EMOTIONS
-from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample
+from affectvlm.errors import ConfigError
+from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample, face_mask
 from affectvlm.scan.range_image import RangeImage
-from affectvlm.synthesis.dynamics import neutral_moment, perform
+from affectvlm.synthesis.dynamics import neutral_moment, perform, rest, speak
 from affectvlm.synthesis.expressions import INTENSITIES, draw_expression
 from affectvlm.synthesis.face_model import REGIONS
 from affectvlm.synthesis.library import FaceSource, load_face_model
@@ -28,25 +30,25 @@ from affectvlm.synthesis.person import Person, draw_person
 from affectvlm.synthesis.sensors import SENSORS, observe
 from affectvlm.synthesis.texture import draw_complexion, paint
 
-Protocol = Literal["bu3dfe", "bu4dfe"]
+Protocol = Literal["bu3dfe", "bu4dfe", "neutral"]
 
 POSE_SPREAD_DEG = 4.0
 """Standard deviation of the head's yaw, pitch and roll before the camera."""
 
-RESIDUAL_DEG, RESIDUAL_MM = 2.0, 1.0
+RESIDUAL_DEG, RESIDUAL_MM = 2.5, 1.0
 """How far a scan that :func:`~affectvlm.scan.normalize` brought upright may still be from it: spread by axis.
 
 Rounded up: on clean scans of the embedded face it leaves 0.6 degrees of yaw, 2.2 of pitch and 0.7 of roll, and 1 mm.
 """
 
-FPS = 25.0
-"""Of BU-4DFE."""
+NEAR_APEX = 0.5
+"""Frames of a sequence that show at least this part of the apex are samples of its emotion."""
 
 MIXED = "mixed"
-"""Each scan is made by a sensor that is drawn for it."""
+"""Each scan or sequence is made by a sensor that is drawn for it."""
 
-_SUBJECT, _COMPLEXION, _TAKE, _HEAD, _CAMERA, _RESIDUAL = range(1, 7)
-"""What a random generator is for. None is 0: numpy takes [seed, number] and [seed, number, 0] for the same."""
+_SUBJECT, _COMPLEXION, _TAKE, _HEAD, _SCENE, _NOISE, _RESIDUAL = range(1, 8)
+"""What a generator is for. No one of them is 0: numpy takes [seed, number] and [seed, number, 0] for the same."""
 
 BU3DFE_CODES = {
     "anger": "AN",
@@ -65,6 +67,13 @@ BU4DFE_FOLDERS = {
     "sadness": "Sad",
     "surprise": "Surprise",
 }
+REST, SPEECH = "Rest", "Speech"
+SEQUENCES = {**{folder: emotion for emotion, folder in BU4DFE_FOLDERS.items()}, REST: "neutral", SPEECH: "neutral"}
+"""Folder of a sequence -> what it shows."""
+
+NEUTRAL_S = 8.0
+"""A neutral sequence's length."""
+
 ANCESTRY_CODES = {"african": "BL", "asian": "AE", "european": "WH"}
 """As BU-3DFE writes them in its file names."""
 
@@ -148,10 +157,10 @@ class Study:
     source : FaceSource
     protocol : str
         ``bu3dfe``: each subject shows a neutral face and six emotions at four intensities; ``bu4dfe``: six sequences
-        of 25 frames a second from neutral to an apex and back.
+        from neutral to an apex and back; ``neutral``: one at rest and one of speech.
     subjects : int
     sensor : str
-        One of :data:`~affectvlm.synthesis.sensors.SENSORS`, or ``mixed``: another one for each scan.
+        One of :data:`~affectvlm.synthesis.sensors.SENSORS`, or ``mixed``: drawn for each scan or sequence.
     seed : int
     textured : bool
         Whether the faces are painted.
@@ -165,8 +174,13 @@ class Study:
     sensor: str = "clean"
     seed: int = 0
     variety: float = 1.0
+    fps: float = 25.0
     textured: bool = False
     capture: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.capture is not None and not self.capture.stem.strip("."):
+            raise ConfigError(f"{self.capture}: its name becomes a folder's; give the capture a name of letters")
 
     @property
     def description(self) -> str:
@@ -203,7 +217,7 @@ class Study:
         """(A, 2) float32: the action units that a take shows."""
         number = take.subject.number
         if take.frame is not None:
-            return self._performance(take.subject, take.emotion).strengths[take.frame]
+            return self._performance(take).strengths[take.frame]
         rng = self._rng(number, _TAKE, *_which(take))
         if take.emotion is None or take.intensity is None:
             return neutral_moment(rng)
@@ -212,7 +226,7 @@ class Study:
     def _head_deg(self, take: Take) -> np.ndarray:
         """(3,) yaw, pitch, roll."""
         if take.frame is not None:
-            return self._performance(take.subject, take.emotion).head_deg[take.frame]
+            return self._performance(take).head_deg[take.frame]
         return self._rng(take.subject.number, _HEAD, *_which(take)).normal(0, POSE_SPREAD_DEG, 3)
 
     def record(self, take: Take) -> Recording:
@@ -225,12 +239,14 @@ class Study:
         texture = _texture(self.source, self.seed, number) if self.textured else None
         face = person.face(strengths, name, texture).moved(rotation, np.zeros(3))
         landmarks = face.vertices[person.model.landmarks]
-        camera = self._rng(number, _CAMERA, *_which(take))
-        sensor = SENSORS[str(camera.choice(list(SENSORS))) if self.sensor == MIXED else self.sensor]
+        scene = self._rng(number, _SCENE, *_which(take)[:2])
+        sensor = SENSORS[str(scene.choice(list(SENSORS))) if self.sensor == MIXED else self.sensor]
         if sensor.distance_mm is None:
             return Recording(face, landmarks, strengths, rotation)
         eyes = person.model.regions == REGIONS.index("eyes")
-        grid = observe(sensor, face, landmarks, eyes, camera)
+        at_rest = np.einsum("xy,ly->lx", rotation, person.neutral[person.model.landmarks])
+        noise = self._rng(number, _NOISE, *_which(take))
+        grid = observe(sensor, face, landmarks, eyes, scene, at_rest, noise)
         return Recording(grid.mesh(sensor.jump_mm), landmarks, strengths, rotation, grid)
 
     def samples(self) -> list[Sample]:
@@ -253,8 +269,15 @@ class Study:
                 normalized=True,
             )
             for take in self.takes()
-            if take.emotion is not None
+            if take.emotion is not None and self._shows_it(take)
         ]
+
+    def _shows_it(self, take: Take) -> bool:
+        """Whether a frame is near enough its sequence's apex to be learned from: the others are at rest or nearly."""
+        if take.frame is None or take.emotion not in EMOTIONS:
+            return True
+        apex = self._person(take.subject.number).style.apexes[take.emotion]
+        return float((self.strengths(take) * apex).sum()) >= NEAR_APEX * float((apex * apex).sum())
 
     def _scans_of(self, subject: Subject) -> list[Take]:
         code = ANCESTRY_CODES.get(subject.attributes.get("ancestry", ""), UNKNOWN_ANCESTRY)
@@ -267,66 +290,82 @@ class Study:
         return [take("neutral", None), *emotional]
 
     def _frames_of(self, subject: Subject) -> list[Take]:
-        performed = {emotion: BU4DFE_FOLDERS[emotion] for emotion in EMOTIONS}
-        return [
-            Take(f"{subject.name}/{folder}/{frame:03d}", subject, emotion, frame=frame)
-            for emotion, folder in performed.items()
-            for frame in range(len(self._performance(subject, emotion)))
-        ]
+        neutral = self.protocol == "neutral"
+        shown = {folder: emotion for folder, emotion in SEQUENCES.items() if (emotion == "neutral") == neutral}
+        return [take for folder, emotion in shown.items() for take in self._sequence(subject, folder, emotion)]
 
     def _captured_of(self, subject: Subject) -> list[Take]:
         assert self.capture is not None
-        frames = range(len(self._performance(subject, None)))
-        return [Take(f"{subject.name}/{self.capture.stem}/{frame:05d}", subject, None, frame=frame) for frame in frames]
+        return self._sequence(subject, self.capture.stem, None)
 
-    def _performance(self, subject: Subject, emotion: str | None) -> Performance:
-        if emotion is not None:
-            return _performance(self.source, self.seed, subject.number, self.variety, emotion)
-        assert self.capture is not None
-        return _captured(self.capture)
+    def _sequence(self, subject: Subject, folder: str, emotion: str | None) -> list[Take]:
+        first = Take(f"{subject.name}/{folder}/", subject, emotion, frame=0)
+        frames = len(self._performance(first))
+        return [replace(first, key=f"{first.key}{frame:0{self._digits}d}", frame=frame) for frame in range(frames)]
+
+    @property
+    def _digits(self) -> int:
+        return 3 if self.capture is None else 5
+
+    def _performance(self, take: Take) -> Performance:
+        if self.capture is not None:
+            return _captured(self.capture, self.fps)
+        folder = take.key.split("/")[1]
+        return _performance(self.source, self.seed, take.subject.number, self.variety, self.fps, folder)
 
     def _person(self, number: int) -> Person:
         return _person(self.source, self.seed, number, self.variety)
 
     def _rng(self, number: int, *what: int) -> np.random.Generator:
-        return np.random.default_rng([self.seed, number, *what])
+        return _generator(self.source, self.seed, number, *what)
+
+
+def _generator(source: FaceSource, seed: int, number: int, *what: int) -> np.random.Generator:
+    # The face model's name is part of it: studies of two models share no draw, so that neither tells of the other.
+    return np.random.default_rng([seed, zlib.crc32(source.name.encode()), number, *what])
 
 
 def _which(take: Take) -> tuple[int, int, int]:
     """Numbers that no other take of the same subject has."""
-    emotion = EMOTIONS.index(take.emotion) + 1 if take.emotion in EMOTIONS else 0
-    return emotion, take.intensity or 0, 0 if take.frame is None else take.frame + 1
+    names = list(SEQUENCES) if take.frame is not None else list(EMOTIONS)
+    shown = take.key.split("/")[1] if take.frame is not None else take.emotion
+    which = names.index(shown) + 1 if shown in names else 0
+    return which, take.intensity or 0, 0 if take.frame is None else take.frame + 1
 
 
 def _normalized(study: Study, take: Take) -> FaceScan:
     """Record a take and bring it upright, to within what the normalisation leaves."""
     made = study.record(take)
-    rng = np.random.default_rng([study.seed, take.subject.number, _RESIDUAL, *_which(take)])
+    rng = study._rng(take.subject.number, _RESIDUAL, *_which(take)[:2])  # the same for all frames of a sequence
     turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG, 3), degrees=True).as_matrix() @ made.rotation.T
     nose = made.landmarks[30] + rng.normal(0, RESIDUAL_MM, 3)
-    offset = made.scan.vertices - nose.astype(np.float32)
-    face = made.scan.kept(np.einsum("vx,vx->v", offset, offset) < FACE_RADIUS_MM**2)
+    face = made.scan.kept(face_mask(made.scan, nose, FACE_RADIUS_MM))
     return face.moved(turn, -turn @ nose)
 
 
 @lru_cache(maxsize=2)
 def _person(source: FaceSource, seed: int, number: int, variety: float) -> Person:
     """Kept while his takes are made, one after the other."""
-    return draw_person(load_face_model(source), np.random.default_rng([seed, number, _SUBJECT]), variety)
+    return draw_person(load_face_model(source), _generator(source, seed, number, _SUBJECT), variety)
 
 
 @lru_cache(maxsize=2)
 def _texture(source: FaceSource, seed: int, number: int) -> np.ndarray:
-    model, rng = load_face_model(source), np.random.default_rng([seed, number, _SUBJECT])
+    model, rng = load_face_model(source), _generator(source, seed, number, _SUBJECT)
     attributes = model.attributes(model.draw_identity(rng))
-    return paint(model, draw_complexion(attributes, np.random.default_rng([seed, number, _COMPLEXION])))
+    return paint(model, draw_complexion(attributes, _generator(source, seed, number, _COMPLEXION)))
 
 
-_captured = lru_cache(maxsize=1)(read_live_link)
+@lru_cache(maxsize=1)
+def _captured(file: Path, fps: float) -> Performance:
+    return read_live_link(file).resampled(fps)
 
 
 @lru_cache(maxsize=6)
-def _performance(source: FaceSource, seed: int, number: int, variety: float, emotion: str) -> Performance:
-    person = _person(source, seed, number, variety)
-    rng = np.random.default_rng([seed, number, _TAKE, EMOTIONS.index(emotion) + 1])
-    return perform(person.style.apexes[emotion], emotion, FPS, rng)
+def _performance(source: FaceSource, seed: int, number: int, variety: float, fps: float, folder: str) -> Performance:
+    rng = _generator(source, seed, number, _TAKE, list(SEQUENCES).index(folder) + 1)
+    if SEQUENCES[folder] == "neutral":
+        return (rest if folder == REST else speak)(NEUTRAL_S, fps, rng)
+    emotion = SEQUENCES[folder]
+    style = _person(source, seed, number, variety).style
+    return perform(draw_expression(style, emotion, INTENSITIES[-1], rng), emotion, fps, rng)

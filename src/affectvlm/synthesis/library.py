@@ -8,11 +8,13 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 from platformdirs import user_cache_path
 
-from affectvlm.errors import ConfigError
+from affectvlm import __version__
+from affectvlm.errors import ConfigError, DataError
 from affectvlm.files import written_whole
 from affectvlm.scan import FaceScan, find_pose
 from affectvlm.synthesis.embedded import embedded_face
@@ -70,13 +72,16 @@ class FaceSource:
         if folder is None:
             raise ConfigError(f"{name} is read from its own folder: name it with --from DIR")
         list_files, read = _READERS[name]
-        digest = hashlib.sha256(repr((name, FORMAT)).encode())
+        digest = hashlib.sha256(repr((name, FORMAT, __version__)).encode())
         for file in list_files(folder):
             with open(file, "rb") as content:
                 digest.update(hashlib.file_digest(content, "sha256").digest())
         parsed = user_cache_path("affectvlm") / "faces" / f"{name}-{digest.hexdigest()[:16]}.npz"
         if not parsed.exists():
             _write(_upright(read(folder)), parsed)
+            for older in parsed.parent.glob(f"{name}-*.npz"):
+                if older != parsed:
+                    older.unlink()
         return cls(name, parsed)
 
 
@@ -112,8 +117,13 @@ def _write(model: FaceModel, path: Path) -> None:
 
 
 def _load(name: str, path: Path) -> FaceModel:
-    with np.load(path, allow_pickle=False) as kept:
-        arrays = {key: kept[key] for key in kept.files}
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            arrays = {key: kept[key] for key in kept.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise DataError(
+            f"{path}: expected a parsed face model, found a damaged file; delete it and try again"
+        ) from error
     changes = {key.partition("/")[2]: arrays.pop(key) for key in list(arrays) if key.startswith("shape_changes/")}
     names = {key: tuple(arrays.pop(key).tolist()) for key in ("axis_names", "shape_names")}
     return FaceModel(**{**arrays, **names, "name": name, "shape_changes": changes})

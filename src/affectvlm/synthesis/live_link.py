@@ -86,6 +86,8 @@ HEAD_SIGNS = (-1.0, 1.0, -1.0)
 
 TIMECODE_BASE = 60.0
 HALF_DAY_S = 12 * 3600.0
+LONGEST_GAP_S = 10.0
+"""What is longer is no dropped frames but two takes in one file: filling it in would invent minutes of movement."""
 _TIMECODE = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d):([0-5]?\d(?:\.\d+)?)")
 
 MEASURED_APEXES: dict[str, dict[str, float]] = {
@@ -241,10 +243,9 @@ def _read_rows(path: Path) -> tuple[dict[str, int], list[int], list[list[str]]]:
     for line, row in numbered[1:]:
         if len(row) > columns["blendshapecount"] and row[columns["blendshapecount"]].strip() == "0":
             continue
-        if len(row) < len(columns):
-            raise DataError(
-                f"{path}, line {line}: expected {len(columns)} cells, found {len(row)}; the file is cut off"
-            )
+        width = len(numbered[0][1])
+        if len(row) < width:
+            raise DataError(f"{path}, line {line}: expected {width} cells, found {len(row)}; the file is cut off")
         lines.append(line)
         cells.append(row)
     if len(cells) < 2:
@@ -297,6 +298,12 @@ def _seconds(path: Path, lines: list[int], timecodes: list[str]) -> np.ndarray:
         raise DataError(
             f"{path}, line {lines[back[0] + 1]}: expected a later timecode than the line before, found "
             f"{timecodes[back[0] + 1]} after {timecodes[back[0]]}; put the lines in order"
+        )
+    gaps = np.flatnonzero(np.diff(seconds) > LONGEST_GAP_S)
+    if len(gaps):
+        raise DataError(
+            f"{path}, line {lines[gaps[0] + 1]}: expected frames at most {LONGEST_GAP_S:.0f} s apart, found "
+            f"{timecodes[gaps[0] + 1]} after {timecodes[gaps[0]]}; give each take a file of its own"
         )
     return seconds
 

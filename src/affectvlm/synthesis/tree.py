@@ -44,7 +44,7 @@ PART_TAKES = 25
 BLOCK_BYTES = 4096
 """A file takes up whole blocks on disk."""
 
-PICTURE: dict[str, PictureSuffix] = {"bu3dfe": ".bmp", "bu4dfe": ".jpg"}
+PICTURE: dict[str, PictureSuffix] = {"bu3dfe": ".bmp", "bu4dfe": ".jpg", "neutral": ".jpg"}
 BU4DFE_LANDMARKS = "BU4DFE_BND_V1.1"
 
 
@@ -104,6 +104,7 @@ def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
         "subjects": study.subjects,
         "sensor": study.sensor,
         "variety": study.variety,
+        "fps": study.fps,
         "textured": study.textured,
         "seed": study.seed,
         "format": format,
@@ -162,7 +163,7 @@ def _finish(folder: Path, study: Study, format: TreeFormat) -> None:
 
 
 def _readme(study: Study, format: TreeFormat) -> str:
-    data_set = {"bu3dfe": "BU-3DFE", "bu4dfe": "BU-4DFE"}[study.protocol]
+    data_set = "BU-3DFE" if study.protocol == "bu3dfe" else "BU-4DFE"
     return f"""Synthetic faces: nobody here is real, and nobody was scanned.
 
 Made by AffectVLM {__version__}. Folders and files are named as in {data_set}, so that the same programs read
@@ -173,6 +174,7 @@ Subjects:   {study.subjects}
 {f"Performed:  {study.capture.name}" if study.capture else f"Protocol:   {study.protocol}"}
 Sensor:     {study.sensor}
 Variety:    {study.variety:g}
+Sequences:  {study.fps:g} frames a second; their emotion is that of the apex, they begin and end at rest
 Textured:   {"yes" if study.textured else "no"}
 Format:     {format}
 Seed:       {study.seed}

@@ -38,7 +38,13 @@ _BROW_MM, _NOSTRIL_MM, _BEARD_MM = 2.5, 1.5, 9.0
 
 
 def observe(
-    sensor: Sensor, scan: FaceScan, landmarks: np.ndarray, eyes: np.ndarray, rng: np.random.Generator
+    sensor: Sensor,
+    scan: FaceScan,
+    landmarks: np.ndarray,
+    eyes: np.ndarray,
+    rng: np.random.Generator,
+    at_rest: np.ndarray | None = None,
+    noise: np.random.Generator | None = None,
 ) -> RangeImage:
     """Scan a head as a sensor would.
 
@@ -54,6 +60,12 @@ def observe(
     eyes : (V,) bool
         Which vertices are the eyeballs'.
     rng : numpy.random.Generator
+        Of the scene: where the camera stands, crop, hair, light. The same for all frames of a sequence.
+    at_rest : (68, 3) float, mm, optional
+        The same points of the same head in the same pose without its expression: crop and hair go by them, so that
+        raised brows raise no hairline. By default ``landmarks``.
+    noise : numpy.random.Generator, optional
+        Of what differs from frame to frame; by default ``rng``.
 
     Returns
     -------
@@ -69,9 +81,13 @@ def observe(
     """
     if sensor.distance_mm is None:
         raise ValueError(f"the sensor {sensor.name} has no camera: use the mesh as it is")
-    axes = FaceAxes.of(landmarks)
-    crop = draw_crop(sensor, axes, rng)
-    camera = place_camera(sensor, rng)
+    # Each part of the scene has its own draws: how many hair takes depends on the frame.
+    placing, growing, lighting, losing = rng.spawn(4)
+    noise = rng if noise is None else noise
+    axes = FaceAxes.of(landmarks if at_rest is None else at_rest)
+    crop = draw_crop(sensor, axes, placing)
+    camera = place_camera(sensor, placing)
+    side = placing.choice([-1.0, 1.0])
     pixel_mm = float(camera.position[2]) / camera.focal_px
     sight = look(camera, scan, crop.middle_point, crop.side_mm)
     points = sight.points
@@ -80,29 +96,28 @@ def observe(
     sight, points, inside = sight.cut(*used), points[used], inside[used]
 
     eye = _eye_pixels(sight, scan, eyes)
-    hair = grow_hair(points, axes, pixel_mm, rng) if rng.random() < sensor.hair else None
-    surface = sight.depth + np.float32(rng.uniform(0, sensor.eye_dent_mm)) * eye
+    hair = grow_hair(points, axes, pixel_mm, growing) if growing.random() < sensor.hair else None
+    surface = sight.depth + np.float32(placing.uniform(0, sensor.eye_dent_mm)) * eye
     if hair is not None:
         surface -= hair.rise
     surface = footprint(surface, sensor.footprint_mm / pixel_mm, sensor.jump_mm)
     slant_deg, normals = slant_and_normals(surface, sight.right, sight.up, camera.focal_px)
-    colours = _photograph(sight, scan, normals, hair, rng)
+    colours = _photograph(sight, scan, normals, hair, lighting)
 
-    hairy, lost = _losses(sensor, sight, points, np.asarray(landmarks, np.float64), eye, hair, rng)
+    hairy, lost = _losses(sensor, sight, points, np.asarray(landmarks, np.float64), eye, hair, losing)
     first, last = sensor.fading_deg
     lost = 1 - (1 - lost) * (1 - np.clip((slant_deg - first) / (last - first), 0, 1))
     clump = CLUMP_MM / pixel_mm
-    kept = inside & ~below_share(random_field(lost.shape, (clump, clump), rng), lost)
-    side = rng.choice([-1.0, 1.0])
+    kept = inside & ~below_share(random_field(lost.shape, (clump, clump), noise), lost)
     kept &= ~shadowed(surface, sight.right, side * sensor.baseline_mm * camera.focal_px)
 
-    depth = fly(sensor, surface, rng)
-    depth = depth + depth_noise(sensor, surface, slant_deg, 2 * hairy, rng)
-    depth += spikes(sensor, depth.shape, hairy, rng)
+    depth = fly(sensor, surface, noise)
+    depth = depth + depth_noise(sensor, surface, slant_deg, 2 * hairy, noise)
+    depth += spikes(sensor, depth.shape, hairy, noise)
     depth = quantised(sensor, depth)
 
     kept = without_islands(kept, sensor.island_mm2 / pixel_mm**2)
-    depth = fill(depth, kept, rng.uniform(0, sensor.filled_mm2) / pixel_mm**2)
+    depth = fill(depth, kept, noise.uniform(0, sensor.filled_mm2) / pixel_mm**2)
     return RangeImage(sight.points_at(depth), colours, f"{scan.source}, {sensor.name}")
 
 
