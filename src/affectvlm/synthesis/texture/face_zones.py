@@ -143,7 +143,7 @@ def _around(places: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray
     return np.exp(-np.einsum("nx,nx->n", offset, offset))
 
 
-def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
+def ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
     """Rise smoothly from 0 at ``low`` to 1 at ``high``."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
@@ -232,10 +232,10 @@ def _beard(marks: np.ndarray, places: np.ndarray, lips: np.ndarray) -> np.ndarra
         ]
     )
     under = np.interp(across, bound[:, 0], bound[:, 1]) - places[:, 1]
-    front = _ramp(places[:, 2], marks[[0, 16], 2].mean() - 10, marks[[0, 16], 2].mean() + 6)
-    throat = _ramp(places[:, 1], marks[8, 1] - 28, marks[8, 1] - 8)
+    front = ramp(places[:, 2], marks[[0, 16], 2].mean() - 10, marks[[0, 16], 2].mean() + 6)
+    throat = ramp(places[:, 1], marks[8, 1] - 28, marks[8, 1] - 8)
     # Thinner under the corners of the lower lip.
-    return _ramp(under, -4, 14) * front * throat * _ramp(-lips, 0.5, 3.0)
+    return ramp(under, -4, 14) * front * throat * ramp(-lips, 0.5, 3.0)
 
 
 def _above_hairline(marks: np.ndarray, places: np.ndarray) -> np.ndarray:

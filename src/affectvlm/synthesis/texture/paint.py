@@ -13,7 +13,7 @@ import numpy as np
 
 from affectvlm.synthesis.face_model import REGIONS, FaceModel
 from affectvlm.synthesis.texture.complexion import Complexion, lab_to_srgb
-from affectvlm.synthesis.texture.face_zones import FaceZones, find_zones
+from affectvlm.synthesis.texture.face_zones import FaceZones, find_zones, ramp
 from affectvlm.synthesis.texture.grain import hairs, noise, spots
 from affectvlm.synthesis.texture.texel_map import TexelMap, map_texels
 
@@ -111,7 +111,7 @@ def _paint_lips(lab: np.ndarray, c: Complexion, zones: FaceZones, broad: np.ndar
     ).astype(np.float32)
     line = np.exp(-((zones.mouth_line[near] / 0.9) ** 2))
     lips += line[:, None] * np.array([-0.45 * c.lips[0], 1.0, -2.0], np.float32)
-    cover = _ramp(zones.lips[near], -0.9, 1.3)[:, None]
+    cover = ramp(zones.lips[near], -0.9, 1.3)[:, None]
     lab[near] += cover * (lips - lab[near])
     return lab
 
@@ -133,15 +133,13 @@ def _brow_cover(c: Complexion, texels: TexelMap, zones: FaceZones) -> np.ndarray
         half = c.brow_thickness * BROW_HALF_MM
         height = half * _brow_height(along)
         ground = (
-            np.exp(-((above / np.maximum(0.8 * height, 0.3)) ** 2))
-            * _ramp(along, -0.1, 0.2)
-            * _ramp(-along, -1.03, -0.8)
+            np.exp(-((above / np.maximum(0.8 * height, 0.3)) ** 2)) * ramp(along, -0.1, 0.2) * ramp(-along, -1.03, -0.8)
         )
         count = int(HAIRS_PER_BROW * c.brow_density)
         root_along = rng.uniform(-0.03, 0.95, count)
         root_above = rng.uniform(-1, 1, count) * half * _brow_height(root_along)
         # Hairs stand upright at the nose's root and lie outwards further on, the upper ones leaning down.
-        turn = np.radians(78 - 62 * _ramp(root_along, 0.0, 0.35) - 26 * np.clip(root_above / half, -0.4, 1))
+        turn = np.radians(78 - 62 * ramp(root_along, 0.0, 0.35) - 26 * np.clip(root_above / half, -0.4, 1))
         turn += rng.normal(0, 0.15, count)
         length = rng.uniform(4, 7.5, count) * (1 - 0.35 * root_along)
         roots = np.stack([root_along * zones.brow_mm, root_above - 0.8], axis=1).astype(np.float32)
@@ -169,7 +167,7 @@ def _paint_hair(lab: np.ndarray, c: Complexion, places: np.ndarray, zones: FaceZ
     strand = noise(strands, 1.6, c.seed + 40) + 0.6 * noise(strands, 4.5, c.seed + 41)
     edge = zones.scalp[here] - c.hairline_mm + 4 * noise(at, 9, c.seed + 42) + 2.5 * strand
     hair = np.array(c.hair, np.float32) * (1 + 0.22 * strand[:, None]).astype(np.float32)
-    cover = (0.97 * _ramp(edge, -5, 8))[:, None]
+    cover = (0.97 * ramp(edge, -5, 8))[:, None]
     lab[here] += cover * (hair - lab[here])
     return lab
 
@@ -178,7 +176,7 @@ def _eyes(c: Complexion, places: np.ndarray, disk: np.ndarray, light: np.ndarray
     """(n, 3) Lab of the white with its veins, the iris with its fibres and dark rim, and the pupil."""
     radius = np.sqrt(np.einsum("nx,nx->n", disk, disk))
     turn = np.arctan2(disk[:, 1], disk[:, 0])
-    outwards = _ramp(radius, 6, 12)
+    outwards = ramp(radius, 6, 12)
     veins = np.clip(1 - 7 * np.abs(noise(places, 2.2, c.seed + 50)), 0, 1) * outwards
     lab = np.array(SCLERA, np.float32) + (
         outwards[:, None] * np.array([-5.0, 4.5, 2.5], np.float32)
@@ -186,13 +184,13 @@ def _eyes(c: Complexion, places: np.ndarray, disk: np.ndarray, light: np.ndarray
     )
     spokes = np.stack([5 * np.cos(turn), 5 * np.sin(turn), 0.25 * radius], axis=1).astype(np.float32)
     fibre = noise(spokes, 0.35, c.seed + 51) + 0.5 * noise(spokes, 1.0, c.seed + 52)
-    ring = _ramp(radius, 4.6, 5.7)
+    ring = ramp(radius, 4.6, 5.7)
     collarette = np.exp(-(((radius - 2.9) / 0.8) ** 2))
     iris = np.array(c.iris, np.float32) * (1 + 0.22 * fibre + 0.15 * collarette - 0.55 * ring)[:, None].astype(
         np.float32
     )
-    lab += _ramp(-radius, -IRIS_MM - 0.35, -IRIS_MM + 0.35)[:, None] * (iris - lab)
-    lab += _ramp(-radius, -PUPIL_MM - 0.3, -PUPIL_MM + 0.2)[:, None] * (np.array([4, 0, 0], np.float32) - lab)
+    lab += ramp(-radius, -IRIS_MM - 0.35, -IRIS_MM + 0.35)[:, None] * (iris - lab)
+    lab += ramp(-radius, -PUPIL_MM - 0.3, -PUPIL_MM + 0.2)[:, None] * (np.array([4, 0, 0], np.float32) - lab)
     lab[:, 0] *= 0.72 + 0.28 * light
     return lab
 
@@ -204,15 +202,9 @@ def _mouth(c: Complexion, depth: np.ndarray, lips: np.ndarray) -> np.ndarray:
     fall = np.exp(-np.clip(depth - 6, 0, None) / 16)
     lab *= fall[:, None]
     lab[:, 1] = np.minimum(lab[:, 1], 0.8 * lab[:, 0] + 2)
-    edge = _ramp(-depth, -6, 0) * _ramp(lips, -2, 0)
+    edge = ramp(-depth, -6, 0) * ramp(lips, -2, 0)
     return _blend(lab, (0.75 * c.lips[0], c.lips[1], c.lips[2]), 0.8 * edge)
 
 
 def _blend(lab: np.ndarray, colour: tuple[float, float, float], cover: np.ndarray) -> np.ndarray:
     return lab + cover[:, None].astype(np.float32) * (np.array(colour, np.float32) - lab)
-
-
-def _ramp(value: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Rise smoothly from 0 at ``low`` to 1 at ``high``."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
