@@ -57,7 +57,7 @@ def people(sources: list[FaceSource]) -> Image.Image:
         study = Study(source, subjects=PEOPLE, seed=SEED, textured=True)
         neutral = [take for take in study.takes() if take.emotion == "neutral"]
         rows.append([portrait(upright(study, take), yaw_deg=20 * (i % 2)) for i, take in enumerate(neutral)])
-    return grid(rows, [source.name for source in sources], [""] * PEOPLE)
+    return grid(rows, [source.name for source in sources], ["front", "20° to the left"] * (PEOPLE // 2))
 
 
 def expressions(source: FaceSource) -> Image.Image:
@@ -80,7 +80,7 @@ def sensors(source: FaceSource) -> Image.Image:
         chosen = [t for t in study.takes() if (t.emotion, t.intensity) == (EMOTIONS[3 - t.subject.number], 4)]
         faces = [upright(study, take) for take in chosen]
         rows.append([portrait(face, clay=clay) for face in faces for clay in (False, True)])
-    return grid(rows, list(SENSORS), [""] * 6)
+    return grid(rows, list(SENSORS), ["photographed", "shape alone"] * 3)
 
 
 def sequence(source: FaceSource) -> Image.Image:
