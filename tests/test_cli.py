@@ -265,7 +265,7 @@ def test_an_interrupted_command_says_so_and_leaves_nothing(affectvlm, monkeypatc
     assert (status, text, error.strip()) == (
         130,
         "",
-        "interrupted; demo, prepare, train and evaluate go on from here when given again",
+        "interrupted; demo, synth, prepare, train and evaluate go on when given again",
     )
     assert sorted(tmp_path.iterdir()) == before
 
@@ -377,6 +377,7 @@ def test_synth_lets_everybody_perform_a_capture(affectvlm, tmp_path):
     tree, capture = tmp_path / "tree", tmp_path / "take.csv"
     write_capture(capture, [0.0, 0.3, 0.6])
     command = ["synth", "--subjects", "2", "--out", tree, "--format", "ply", "--jobs", "1", "--capture", capture]
+    command += ["--fps", "30"]
     assert affectvlm(*command)[:2] == (0, f"6 scans of made-up subjects (2) are in {tree}\n")
     units = pd.read_parquet(tree / "action_units.parquet")
     people = pd.read_parquet(tree / "subjects.parquet")["subject"]

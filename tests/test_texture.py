@@ -1,5 +1,7 @@
 """Painted faces: each colour is where the landmarks say, the same for the same person, on a layout that is shared."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
@@ -7,6 +9,7 @@ from scipy.spatial import cKDTree
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.face_model import REGIONS
 from affectvlm.synthesis.texture.complexion import Complexion, draw_complexion, lab_to_srgb
+from affectvlm.synthesis.texture.face_zones import find_zones
 from affectvlm.synthesis.texture.paint import PUPIL_MM, paint
 from affectvlm.synthesis.texture.texel_map import map_texels
 from affectvlm.synthesis.texture.uv_atlas import MARGIN, pack_tiles, unroll
@@ -131,6 +134,22 @@ def test_lightness_and_age_follow_the_attributes():
     assert mean("wrinkles", age="older") > mean("wrinkles", age="young") + 0.3
 
 
+def test_hair_leaves_face_and_ears_free_and_begins_without_a_step(texels):
+    zones = find_zones(MODEL, texels)
+    skin = MODEL.neutral[MODEL.regions == 0]
+    sides = np.abs(skin[:, 0]) > np.abs(MARKS[0, 0]) + 6
+    ears = skin[sides & (skin[:, 1] < MARKS[19, 1]) & (skin[:, 1] > MARKS[48, 1])]
+    tree = cKDTree(texels.places)
+    assert zones.scalp[tree.query(ears)[1]].max() < 0
+    assert zones.scalp[tree.query(MARKS[17:68])[1]].max() < -10
+    crown, temple = [0, MARKS[27, 1] + 85, -60], [60, MARKS[19, 1] + 40, -90]
+    assert zones.scalp[tree.query([crown, temple])[1]].min() > 5
+    on_skin = texels.region == REGIONS.index("skin")
+    near = cKDTree(texels.places[on_skin]).query_pairs(2.5, output_type="ndarray")
+    height = zones.scalp[on_skin]
+    assert np.abs(height[near[:, 0]] - height[near[:, 1]]).max() < 25
+
+
 # Layouts.
 
 
@@ -167,3 +186,14 @@ def test_a_head_laid_out_anew_keeps_its_triangles_apart_and_gives_the_face_most_
     boxes = [corners[(regions == 1) & side] for side in (left, ~left)]
     assert boxes[0][..., 1].max() <= boxes[1][..., 1].min()
     assert min(box[..., 0].min() for box in boxes) >= 0.8
+
+
+def test_triangles_of_a_head_laid_out_anew_read_their_own_place():
+    uv, uv_triangles = unroll(MODEL.neutral, MODEL.triangles, MODEL.regions)
+    texels = map_texels(replace(MODEL, uv=uv, uv_triangles=uv_triangles), 512)
+    column, from_bottom = np.clip(512 * uv[uv_triangles].mean(axis=1), 0, 511).astype(int).T
+    read = texels.places[texels.nearest[511 - from_bottom, column]]
+    elsewhere = np.linalg.norm(read - MODEL.neutral[MODEL.triangles].mean(axis=1), axis=1) > 4
+    regions = MODEL.regions[MODEL.triangles].min(axis=1)
+    for region in range(len(REGIONS)):
+        assert elsewhere[regions == region].mean() < 0.05, REGIONS[region]

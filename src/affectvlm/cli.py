@@ -410,5 +410,5 @@ def main() -> None:
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            err.print("interrupted; demo, synth, prepare, train and evaluate go on from here when given again")
+            err.print("interrupted; demo, synth, prepare, train and evaluate go on when given again")
         raise

@@ -24,7 +24,7 @@ from affectvlm.synthesis.makehuman import makehuman_files, read_makehuman
 
 FaceModelName = Literal["embedded", "ict-facekit", "makehuman"]
 
-FORMAT = 6
+FORMAT = 7
 """Raised when a reader changes what it makes of the same files."""
 
 _READERS: dict[str, tuple[Callable[[Path], list[Path]], Callable[[Path], FaceModel]]] = {

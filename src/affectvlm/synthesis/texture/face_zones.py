@@ -98,7 +98,7 @@ def find_zones(model: FaceModel, texels: TexelMap) -> FaceZones:
             _around(places, marks[30] + _shift(0, 12, -8), 20) + _cheeks(marks, places, surface, 24), 0, 1
         ),
         beard=np.where(skin, _beard(marks, places, lips), 0).astype(np.float32),
-        scalp=np.where(skin, _above_hairline(marks, places), -FAR).astype(np.float32),
+        scalp=np.where(skin, _above_hairline(model, marks, places), -FAR).astype(np.float32),
         folds=_folds(marks, places, surface),
         depth=(marks[[51, 57], 2].min() - places[:, 2]).astype(np.float32),
         iris=_iris(model, texels),
@@ -238,16 +238,29 @@ def _beard(marks: np.ndarray, places: np.ndarray, lips: np.ndarray) -> np.ndarra
     return ramp(under, -4, 14) * front * throat * ramp(-lips, 0.5, 3.0)
 
 
-def _above_hairline(marks: np.ndarray, places: np.ndarray) -> np.ndarray:
+def _above_hairline(model: FaceModel, marks: np.ndarray, places: np.ndarray) -> np.ndarray:
     """Face height in thirds: from hairline to brows as from brows to the nose's base (the canon of Vitruvius)."""
     brows, nose, ears = marks[17:27, 1].mean(), marks[33, 1], marks[[0, 16]].mean(axis=0)
     third = brows - nose
     middle = ears[2] - 5
     turn = np.degrees(np.arctan2(np.abs(places[:, 0]), places[:, 2] - middle))
-    heights = brows + third * np.array([0.92, 0.90, 0.80, 0.62, 0.30, -0.1, -0.3, -0.35, -1.1, -1.25])
-    above = places[:, 1] - np.interp(turn, [0, 20, 34, 44, 58, 72, 84, 104, 116, 180], heights)
-    on_ear = (np.abs(places[:, 0]) > np.abs(marks[[0, 16], 0]).mean() + 3) & (places[:, 1] < brows + 6)
-    return np.where(on_ear, -FAR, above)
+    # It stays high over the forehead, drops at the temples to the sideburns, and runs behind the ears to the nape.
+    heights = brows + third * np.array([0.92, 0.94, 0.95, 0.84, 0.58, 0.2, -0.15, -0.32, -0.35, -1.1, -1.25])
+    above = places[:, 1] - np.interp(turn, [0, 20, 36, 46, 55, 62, 69, 78, 104, 116, 180], heights)
+    return np.minimum(above, _from_ears(model, marks, places))
+
+
+def _from_ears(model: FaceModel, marks: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """(N,) mm from the ears, seen from the side; negative on them. Ears are what stands out below the brows."""
+    skin = model.neutral[model.regions == SKIN]
+    standing_out = np.abs(skin[:, 0]) > np.abs(marks[[0, 16], 0]).mean() + 6
+    ears = skin[standing_out & (skin[:, 1] < marks[17:27, 1].mean() + 8) & (skin[:, 1] > marks[48, 1]), 1:]
+    if not len(ears):
+        return np.full(len(places), FAR)
+    # What stands out is the rim: the root lies further to the front. Of a broad head's temples a little stands out too.
+    low, high = np.percentile(ears, [3, 97], axis=0) + np.array([[-7, -5], [10, 15]])
+    offset = (places[:, 1:] - (low + high) / 2) / ((high - low) / 2)
+    return 0.5 * (high - low).min() * (np.linalg.norm(offset, axis=1) - 1)
 
 
 def _folds(marks: np.ndarray, places: np.ndarray, surface: _Surface) -> np.ndarray:

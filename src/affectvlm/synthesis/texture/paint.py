@@ -84,7 +84,7 @@ def _skin(complexion: Complexion, texels: TexelMap, zones: FaceZones) -> np.ndar
     lab += zones.forehead[:, None] * np.array([0.8, -0.6, 1.4], np.float32)
     lab += zones.sockets[:, None] * c.eye_shadows * np.array([-7.0, 1.8, -2.0], np.float32)
     lines = zones.folds * (0.75 + 0.25 * broad) * (0.35 + 0.65 * fair)
-    lab += (lines * c.wrinkles)[:, None] * np.array([-9.0, 2.0, -0.5], np.float32)
+    lab += (lines * c.wrinkles)[:, None] * np.array([-12.0, 2.5, -0.5], np.float32)
     if c.freckles:
         marks = spots(places, 3.2, 1.0, zones.freckled * np.float32(0.75 * c.freckles), seed + 10)
         lab += marks[:, None] * np.array([-7.0, 3.0, 4.0], np.float32)
@@ -96,7 +96,9 @@ def _skin(complexion: Complexion, texels: TexelMap, zones: FaceZones) -> np.ndar
     lab = _blend(lab, c.hair, 0.42 * c.stubble * zones.beard * (0.85 + 0.3 * np.clip(fine, -1, 1)))
     lab = _paint_lips(lab, c, zones, broad, fine)
     lab = _paint_lids(lab, c, zones)
-    lab = _blend(lab, c.hair, _brow_cover(c, texels, zones))
+    # Brows are darker than the hair of the head, grey ones too.
+    brow = (0.72 * c.hair[0], c.hair[1], c.hair[2] + 1)
+    lab = _blend(lab, brow, _brow_cover(c, texels, zones))
     lab = _paint_hair(lab, c, places, zones)
     shade = 1 - 0.62 * (1 - texels.light) ** 1.2
     lab[:, 0] *= shade

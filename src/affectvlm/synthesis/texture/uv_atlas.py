@@ -16,6 +16,11 @@ MARGIN = 0.004
 SKIN_SHARE = 0.8
 """Of the width, for the skin of a head that is laid out anew."""
 
+# Heights of the cells beside it: an eye's front and its back; layers of the mouth, of the teeth, and of skin that lies
+# behind other skin, first unrolled and then, for what stands edgeways to that, as the front shows it.
+EYE_CELLS, MOUTH_CELLS, TEETH_CELLS = (0.17, 0.01), (0.08, 0.05, 0.04), (0.08, 0.04, 0.02)
+BEHIND_CELLS, EDGEWAYS_CELLS = (0.09, 0.06), (0.1, 0.05, 0.03)
+
 OVERLAP = 0.1
 """Two pieces lie over each other when they share more than this part of the smaller one."""
 
@@ -57,7 +62,7 @@ def unroll(places: np.ndarray, triangles: np.ndarray, regions: np.ndarray) -> tu
 
     For a model whose own layout is that of a whole body, where the face is a few pixels. The skin is unrolled around
     the vertical axis, finest at the front; each eye, the mouth, the teeth and what skin lies behind other skin (the
-    eyes' sockets) are laid flat beside it as the front shows them.
+    eyes' sockets) are laid flat beside it, in layers, so that the back of a tooth does not lie over its front.
 
     Parameters
     ----------
@@ -81,20 +86,50 @@ def unroll(places: np.ndarray, triangles: np.ndarray, regions: np.ndarray) -> tu
     across[at_seam] = across[at_seam].round().max(axis=1, keepdims=True)
     up = (corners[..., 1] - low[1]) / (high[1] - low[1])
     outward = np.hypot(corners[..., 0], corners[..., 2] - axis_z)
-    shown = skin.copy()
-    shown[skin] = _outermost(np.stack([across, up, outward], axis=-1)[skin])
+    unrolled = np.stack([across, up, outward], axis=-1)
 
     uv = np.stack([SKIN_SHARE * across, up], axis=-1)
     left = corners[..., 0].mean(axis=1) > 0
-    others = [(part == 1) & left, (part == 1) & ~left, part == 2, part == 3, skin & ~shown]
-    for row, rows in enumerate(others):
-        flat = corners[rows][..., :2]
-        if len(flat):
-            inside = (flat - flat.min(axis=(0, 1))) / np.ptp(flat, axis=(0, 1))
-            cell = np.array([1 - SKIN_SHARE, 1 / len(others)]) * (MARGIN + (1 - 2 * MARGIN) * inside)
-            uv[rows] = np.array([SKIN_SHARE, row / len(others)]) + cell
+    behind = np.flatnonzero(skin)
+    behind = behind[~_outermost(unrolled[behind])]
+    *layers, edgeways = _layers(unrolled, behind, len(BEHIND_CELLS) + 1)
+    cells = list(zip(layers, BEHIND_CELLS, [unrolled] * len(layers), strict=True))
+    groups: list[tuple[np.ndarray, tuple[float, ...]]]
+    groups = [
+        (edgeways, EDGEWAYS_CELLS),
+        (np.flatnonzero(part == 2), MOUTH_CELLS),
+        (np.flatnonzero(part == 3), TEETH_CELLS),
+    ]
+    groups += [(np.flatnonzero((part == 1) & side), EYE_CELLS) for side in (left, ~left)]
+    for rows, heights in groups:
+        cells += zip(_layers(corners, rows, len(heights)), heights, [corners] * len(heights), strict=True)
+    bottom = 0.0
+    for rows, height, shown_as in cells:
+        if len(rows):
+            cell = np.array([1 - SKIN_SHARE, height]) * (MARGIN + (1 - 2 * MARGIN) * _filling(shown_as[rows])[..., :2])
+            uv[rows] = np.array([SKIN_SHARE, bottom]) + cell
+        bottom += height
     numbers = np.arange(3 * len(triangles), dtype=np.int32).reshape(-1, 3)
     return uv.reshape(-1, 2).astype(np.float32), numbers
+
+
+def _filling(corners: np.ndarray) -> np.ndarray:
+    """Stretch places (n, 3, 3) to fill 0 to 1 along each axis."""
+    low = corners.min(axis=(0, 1))
+    return (corners - low) / np.maximum(corners.max(axis=(0, 1)) - low, 1e-6)
+
+
+def _layers(corners: np.ndarray, rows: np.ndarray, count: int) -> list[np.ndarray]:
+    """Part triangles into ``count`` layers, each of what lies outermost once those before are taken off.
+
+    The last one takes all that is left.
+    """
+    layers = []
+    for _ in range(count - 1):
+        top = _outermost(_filling(corners[rows])) if len(rows) else np.zeros(0, bool)
+        layers.append(rows[top])
+        rows = rows[~top]
+    return [*layers, rows]
 
 
 def _outermost(corners: np.ndarray) -> np.ndarray:
@@ -102,11 +137,12 @@ def _outermost(corners: np.ndarray) -> np.ndarray:
     flat = corners.reshape(-1, 3).astype(np.float32)
     numbers = np.arange(len(flat), dtype=np.int32).reshape(-1, 3)
     view, centre = np.eye(3, dtype=np.float32)[None], np.array([0.5, 0.5, 0], np.float32)
-    size = 8 * _GRID
+    size = 16 * _GRID
     _, triangle, _ = rasterize(flat, numbers, view, centre, size, 1.0)
     pixels = np.bincount(triangle[triangle >= 0], minlength=len(numbers))
     edges = corners[:, 1:, :2] - corners[:, :1, :2]
     area = 0.5 * np.abs(edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]) * size**2
+    # What stands edgeways and has no pixels reads its neighbours'.
     return pixels > 0.5 * (area - 1)
 
 
