@@ -18,6 +18,7 @@ from affectvlm.synthesis.dynamics import (
     Course,
     draw_course,
     glide,
+    look_around,
     neutral_moment,
     perform,
     rest,
@@ -258,6 +259,21 @@ def test_speech_moves_the_mouth_at_the_pace_of_syllables_and_nothing_else():
     assert spectrum[hertz < 8].sum() > 0.95 * spectrum.sum()
     assert spectrum[(hertz > 1) & (hertz < 8)].sum() > 0.5 * spectrum.sum()
     assert spoken[0].max() < 5 * TREMOR
+
+
+def test_a_head_that_looks_around_turns_aside_and_comes_back():
+    for seed in range(20):
+        still = rest(8, 25, rng(seed))
+        turned = look_around(still, rng(seed, 1))
+        np.testing.assert_array_equal(turned.strengths, still.strengths)
+        turn = turned.head_deg - still.head_deg
+        assert np.abs(turn[:20]).max() < 1e-5  # it stays for 0.8 s at least
+        assert 8 - 1e-4 <= np.abs(turn[:, 0]).max() <= 25 + 1e-4
+        assert (np.abs(turn[:, 0]) < 1e-4).mean() > 0.1
+        assert not turn[:, 2].any()
+        # Minimum jerk: 25 degrees in half a second, at most 1.875 times the mean speed.
+        assert np.abs(np.diff(turn[:, 0])).max() <= 1.875 * 25 / 0.5 / 25 + 1e-3
+    assert look_around(still, rng(3)).head_deg.tobytes() == look_around(still, rng(3)).head_deg.tobytes()
 
 
 def test_a_neutral_moment_is_mostly_rest():

@@ -20,7 +20,7 @@ Head movement is drawn without regard to the emotion, so that it gives nothing a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.signal import lfilter
@@ -81,6 +81,11 @@ TREMOR_S = 0.25
 SWAY_DEG, SWAY_S = (1.0, 3.0), 0.8
 NOD_DEG, NOD_S = (1.5, 4.0), 0.35
 """Spread and slowness of the head's movement: of a head held still, and of a speaker's."""
+
+LOOK_YAW_DEG, LOOK_PITCH_DEG = (8.0, 25.0), 5.0
+"""How far a head turns to look aside, and the spread of how far up or down."""
+STILL_S, LOOKING_S = (0.8, 2.5), (0.5, 1.0)
+"""How long it stays, and how long a turn takes. All of this is our choice."""
 
 SYLLABLES_A_SECOND = (3.0, 6.0)
 SYLLABLE_SPREAD = 0.2
@@ -223,6 +228,22 @@ def rest(seconds: float, fps: float, rng: np.random.Generator) -> Performance:
     still = np.zeros((len(times), len(ACTION_UNITS), 2))
     blinks = _draw_blinks(seconds, BLINKS_A_MINUTE, rng)
     return Performance(fps, _enliven(still, blinks, times, fps, rng), _sway(len(times), fps, SWAY_DEG, SWAY_S, rng))
+
+
+def look_around(performance: Performance, rng: np.random.Generator) -> Performance:
+    """Let the head turn aside now and then, and back; the face does as before."""
+    knots, levels = [0.0], [np.zeros(3)]
+    while True:
+        leaving = knots[-1] + rng.uniform(*STILL_S)
+        there = leaving + rng.uniform(*LOOKING_S)
+        yaw, pitch = rng.choice([-1, 1]) * rng.uniform(*LOOK_YAW_DEG), rng.normal(0, LOOK_PITCH_DEG)
+        if there > performance.seconds:
+            break
+        knots += [leaving, there]
+        levels += [levels[-1], np.zeros(3) if levels[-1].any() else np.array([yaw, pitch, 0.0])]
+    times = np.arange(len(performance)) / performance.fps
+    turned = performance.head_deg + glide(times, np.array(knots), np.array(levels))
+    return replace(performance, head_deg=turned.astype(np.float32))
 
 
 def speak(seconds: float, fps: float, rng: np.random.Generator) -> Performance:

@@ -20,7 +20,7 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError
 from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample, face_mask
 from affectvlm.scan.range_image import RangeImage
-from affectvlm.synthesis.dynamics import neutral_moment, perform, rest, speak
+from affectvlm.synthesis.dynamics import look_around, neutral_moment, perform, rest, speak
 from affectvlm.synthesis.expressions import INTENSITIES, draw_expression
 from affectvlm.synthesis.face_model import REGIONS
 from affectvlm.synthesis.library import FaceSource, load_face_model
@@ -157,7 +157,8 @@ class Study:
     source : FaceSource
     protocol : str
         ``bu3dfe``: each subject shows a neutral face and six emotions at four intensities; ``bu4dfe``: six sequences
-        from neutral to an apex and back; ``neutral``: one at rest and one of speech.
+        from neutral to an apex and back; ``neutral``: one at
+        rest, where the head looks around, and one of speech.
     subjects : int
     sensor : str
         One of :data:`~affectvlm.synthesis.sensors.SENSORS`, or ``mixed``: drawn for each scan or sequence.
@@ -365,7 +366,7 @@ def _captured(file: Path, fps: float) -> Performance:
 def _performance(source: FaceSource, seed: int, number: int, variety: float, fps: float, folder: str) -> Performance:
     rng = _generator(source, seed, number, _TAKE, list(SEQUENCES).index(folder) + 1)
     if SEQUENCES[folder] == "neutral":
-        return (rest if folder == REST else speak)(NEUTRAL_S, fps, rng)
+        return look_around(rest(NEUTRAL_S, fps, rng), rng) if folder == REST else speak(NEUTRAL_S, fps, rng)
     emotion = SEQUENCES[folder]
     style = _person(source, seed, number, variety).style
     return perform(draw_expression(style, emotion, INTENSITIES[-1], rng), emotion, fps, rng)
