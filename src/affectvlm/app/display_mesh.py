@@ -56,7 +56,7 @@ def display_mesh(scan: FaceScan, most: int = MAX_TRIANGLES) -> DisplayMesh:
     # At a seam a vertex has several places in the picture; they show the same spot of skin, so any will do.
     place = np.zeros((len(vertices), 2), np.float32)
     place[triangles.ravel()] = uv[uv_triangles.ravel()]
-    return _thinned(DisplayMesh(vertices, triangles, _looked_up(scan.texture, place)), most)
+    return _thinned(DisplayMesh(vertices, triangles, _looked_up(np.asarray(scan.texture), place)), most)
 
 
 def _clay(normals: np.ndarray) -> np.ndarray:

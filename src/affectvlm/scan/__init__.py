@@ -1,7 +1,8 @@
 """What a face scan is, the files it comes from, and how it is brought to the camera."""
 
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.normalize import FACE_RADIUS_MM, Pose, face_mask, find_pose, normalize
+from affectvlm.scan.normalize import FACE_RADIUS_MM, face_mask, normalize
+from affectvlm.scan.pose import Pose, find_pose
 from affectvlm.scan.read import read_scan
 from affectvlm.scan.sample import Sample
 from affectvlm.scan.write import write_scan

@@ -1,4 +1,4 @@
-"""What a face scan is: a triangle mesh in millimetres, perhaps with a texture."""
+"""What a face scan is: a triangle mesh in millimetres, perhaps with a texture or coloured vertices."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from affectvlm.errors import ScanError
+from affectvlm.scan.picture_file import PictureFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +28,12 @@ class FaceScan:
         Texture coordinates, (0, 0) at the picture's bottom left corner.
     uv_triangles : (T, 3) int32, optional
         Rows of ``uv``. Kept apart from ``triangles``, so that a seam does not split the mesh.
-    texture : (H, W, 3) uint8, optional
-        RGB, top row first.
+    texture : (H, W, 3) uint8 or PictureFile, optional
+        RGB, top row first. ``np.asarray`` gives the pixels of either; a picture file is read only then.
     source : str
         The file, or a word about where it comes from; stands in messages.
+    colours : (V, 3) uint8, optional
+        RGB of the vertices, where a scanner gives that instead of a texture.
 
     Raises
     ------
@@ -42,13 +45,21 @@ class FaceScan:
     triangles: np.ndarray
     uv: np.ndarray | None = None
     uv_triangles: np.ndarray | None = None
-    texture: np.ndarray | None = None
+    texture: np.ndarray | PictureFile | None = None
     source: str = "scan"
+    colours: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vertices", np.ascontiguousarray(self.vertices, np.float32))
         object.__setattr__(self, "triangles", np.ascontiguousarray(self.triangles, np.int32))
         _check_mesh(self.vertices, self.triangles, self.source)
+        if self.colours is not None:
+            object.__setattr__(self, "colours", np.ascontiguousarray(self.colours, np.uint8))
+            if self.colours.shape != self.vertices.shape:
+                raise ScanError(
+                    f"{self.source}: expected a colour for each vertex {self.vertices.shape}, "
+                    f"found {self.colours.shape}"
+                )
         if self.uv is None or self.uv_triangles is None:
             if self.uv is not None or self.uv_triangles is not None:
                 raise ScanError(f"{self.source}: uv and uv_triangles go together; only one was given")
@@ -85,6 +96,7 @@ class FaceScan:
             self,
             vertices=self.vertices[rows],
             triangles=triangles,
+            colours=None if self.colours is None else self.colours[rows],
             uv_triangles=None if self.uv_triangles is None else self.uv_triangles[whole],
         )
 

@@ -3,82 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
-from scipy.spatial import cKDTree
 
-from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import Fit, Surface, find_face
+from affectvlm.scan.pose import UNITS, find_pose, turned_out, within
 
 FACE_RADIUS_MM = 100.0
 """Around the nose tip: the face to the ears, the chin and half the forehead."""
-
-MIN_VERTICES = 100
-"""Fewer cannot show a face."""
-
-UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres": 100.0, "metres": 1000.0}
-
-NOSE_MM = 20.0
-"""The nose tip is looked for this near to the mean face's."""
-
-SPACING_MM = 4.0
-"""Between the points at which the registration knows the scan."""
-
-MOST_POINTS = 12000
-"""A scan of much more than a head is known at fewer points."""
-
-SAMPLED_TRIANGLES = 15000
-"""Of a fine mesh only about so many triangles are looked at for those points."""
-
-
-@dataclass(frozen=True)
-class Pose:
-    """Where a face is in its scan.
-
-    Parameters
-    ----------
-    rotation : (3, 3) float
-        Columns are the face's own axes (to its left, up, forward), in the scan's.
-    nose : (3,) float
-        The nose tip, in the scan's frame and in millimetres.
-    unit : str
-        The scan's unit.
-    inside_out : bool
-        Whether the scan's triangles face inwards.
-    """
-
-    rotation: np.ndarray
-    nose: np.ndarray
-    unit: str = "millimetres"
-    inside_out: bool = False
-
-
-def find_pose(scan: FaceScan) -> Pose:
-    """Find the face in a scan of a face or head, at whatever place, pose and unit.
-
-    Raises
-    ------
-    ScanError
-        No face is found.
-    """
-    if len(scan.vertices) < MIN_VERTICES:
-        raise ScanError(
-            f"{scan.source}: expected a face of at least {MIN_VERTICES} vertices, found {len(scan.vertices)}; "
-            "give a finer scan"
-        )
-    unit = _unit(scan)
-    surface = _surface(scan, UNITS[unit])
-    fit = find_face(surface)
-    if fit.tension > 1:
-        raise ScanError(
-            f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
-            "crop the scan to the head and turn it upright"
-        )
-    tip = _nose_tip(_turned_out(scan) if surface.inside_out else scan, fit, UNITS[unit])
-    return Pose(fit.rotation, fit.translation + fit.rotation @ tip, unit, surface.inside_out)
 
 
 def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
@@ -108,126 +41,9 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
     if factor != 1:
         warnings.warn(f"{scan.source}: taken to be in {pose.unit}, and brought to millimetres", stacklevel=2)
     if pose.inside_out:
-        scan = _turned_out(scan)
+        scan = turned_out(scan)
     face = scan.kept(face_mask(scan, pose.nose / factor, radius_mm / factor))
     return face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
-
-
-def _unit(scan: FaceScan) -> str:
-    """Guess the unit from the scan's extent: a face with or without head and shoulders is 100 to 1000 mm."""
-    vertices = scan.vertices[:: max(1, len(scan.vertices) // 2000)]
-    low, high = np.percentile(vertices, [1, 99], axis=0)
-    extent = float((high - low).max())
-    for unit, factor in UNITS.items():
-        if extent * factor >= 100:
-            return unit
-    raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
-
-
-def _surface(scan: FaceScan, factor: float) -> Surface:
-    """Spread points over the whole scan, in millimetres."""
-    stride = max(1, len(scan.triangles) // SAMPLED_TRIANGLES)
-    corners = scan.vertices[scan.triangles[::stride]]  # (T, 3, 3)
-    if not np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).any():
-        raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
-    points, normals = _spread(corners, (SPACING_MM / factor) ** 2 / stride, MOST_POINTS)
-    points = points * factor
-    # A head bulges outwards; one whose normals point inwards was meshed inside out.
-    inside_out = bool(np.einsum("ij,ij", points - points.mean(axis=0), normals) < 0)
-    if inside_out:
-        normals = -normals
-    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False), inside_out)
-
-
-def _turned_out(scan: FaceScan) -> FaceScan:
-    """Reverse every triangle."""
-    uv_triangles = None if scan.uv_triangles is None else scan.uv_triangles[:, ::-1]
-    return replace(scan, triangles=scan.triangles[:, ::-1], uv_triangles=uv_triangles)
-
-
-def _spread(corners: np.ndarray, area_each: float, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Spread points evenly over triangles: by area, so that it does not matter how finely which part is meshed.
-
-    Parameters
-    ----------
-    corners : (T, 3, 3) float
-    area_each : float
-        Area that each point stands for.
-    most : int
-        No more points than this.
-
-    Returns
-    -------
-    points, normals : (P, 3) float64
-    """
-    origin = corners[:, 0]
-    first, second = corners[:, 1] - origin, corners[:, 2] - origin
-    cross = np.cross(first, second)
-    double_area = np.sqrt(np.einsum("ij,ij->i", cross, cross))
-    upto = np.cumsum(double_area, dtype=np.float64)
-    count = int(np.clip(upto[-1] / 2 / area_each, 100, most))  # at least enough for a fit to fail on
-    number = np.arange(count)
-    picked = np.searchsorted(upto, (number + 0.5) * (upto[-1] / count)).clip(max=len(upto) - 1)
-    # Where in the triangle: the R2 sequence covers it evenly without chance (Roberts, 2018).
-    u, v = (number * 0.7548776662466927) % 1, (number * 0.5698402909980532) % 1
-    over = u + v > 1
-    u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
-    points = origin[picked] + u[:, None] * first[picked] + v[:, None] * second[picked]
-    return points, cross[picked].astype(np.float64) / double_area[picked, None]
-
-
-def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
-    """Find the point of the nose nearest to the camera.
-
-    A paraboloid is fitted to the surface around the guess, and its top is the next guess: this moves smoothly with
-    the scan, where the foremost vertex would jump.
-
-    Returns
-    -------
-    (3,) float, mm, in the turned scan, from where the fit has the nose tip
-    """
-    near = _within(scan.vertices, fit.translation / factor, NOSE_MM / factor)
-    corners = scan.vertices[scan.triangles[_whole(scan.triangles, near)]].astype(np.float64)
-    if len(corners) == 0:
-        return np.zeros(3)
-    points, normals = _spread((factor * corners - fit.translation) @ fit.rotation, 1.0, 4000)
-    points = _in_front(points[normals[:, 2] > 0.3])
-    if len(points) == 0:
-        return np.zeros(3)
-    # Lips pushed forward can stand out as much as the nose, but not where the fit has the nose.
-    aside = np.einsum("ij,ij->i", points[:, :2], points[:, :2])
-    foremost = tip = points[np.argmax(points[:, 2] - aside / 30)]
-    for _ in range(6):
-        top = _top(points - tip)
-        tip = tip + top
-        if np.linalg.norm(tip - foremost) > 8:
-            return foremost  # too few or too rough points there to say more
-        if np.linalg.norm(top[:2]) < 0.02:
-            break
-    return tip
-
-
-def _in_front(points: np.ndarray, cell: float = 3.0) -> np.ndarray:
-    """Keep of the points around the nose ((P, 3) mm) those that a camera in front sees: not the nostrils' inside."""
-    column, row = np.floor((points[:, :2] + NOSE_MM) / cell).astype(int).T
-    width = int(2 * NOSE_MM / cell) + 1
-    foremost = np.full(width * width, -np.inf)
-    np.maximum.at(foremost, row * width + column, points[:, 2])
-    return points[points[:, 2] > foremost[row * width + column] - cell]
-
-
-def _top(points: np.ndarray) -> np.ndarray:
-    """Fit a paraboloid to the points ((P, 3) mm) some 5 mm around the origin; return its top ((3,) mm)."""
-    x, y, z = points.T
-    weight = np.exp(-(x**2 + y**2) / (2 * 5.0**2))
-    terms = np.column_stack([np.ones_like(x), x, y, x**2, x * y, y**2])
-    weighted = terms * weight[:, None]
-    c = np.linalg.solve(weighted.T @ terms + 1e-6 * np.eye(6), weighted.T @ z)
-    bend = np.array([[2 * c[3], c[4]], [c[4], 2 * c[5]]])
-    if np.linalg.eigvalsh(bend)[1] > -1e-3:
-        return np.array([0, 0, c[0]])  # it has none
-    step = np.linalg.solve(bend, -c[1:3])
-    return np.append(step * min(1.0, 3.0 / max(float(np.linalg.norm(step)), 1e-9)), c[0])
 
 
 def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
@@ -244,7 +60,7 @@ def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
     -------
     (V,) bool
     """
-    near = _within(scan.vertices, nose, radius)
+    near = within(scan.vertices, nose, radius)
     piece = _pieces(scan.triangles, near)
     size = np.bincount(piece[near], minlength=len(piece))
     return near & (size[piece] >= 0.02 * near.sum())
@@ -271,15 +87,3 @@ def _root(parent: np.ndarray, vertex: int) -> int:
         parent[vertex] = parent[parent[vertex]]
         vertex = parent[vertex]
     return vertex
-
-
-def _within(vertices: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """(V,) bool: no farther than the radius from the centre."""
-    offset = vertices - centre.astype(np.float32)
-    return np.einsum("ij,ij->i", offset, offset) < radius**2
-
-
-def _whole(triangles: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(T,) bool: all three corners are in the mask."""
-    inside = mask[triangles]
-    return inside[:, 0] & inside[:, 1] & inside[:, 2]

@@ -1,4 +1,4 @@
-"""One labelled scan of a data set, before it is loaded."""
+"""One labelled scan, or frame of a sequence, of a data set, before it is loaded."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ class Sample:
         What words can say of the subject, such as ``{"sex": "female", "age": "young"}``.
     stamp : str
         Changes when the scan does (a file's size and time, a face model's hash): work done before is then not reused.
+    sequence : str, optional
+        Of a frame: the sequence's name, unique in the source, such as ``F001/Angry``.
+    frame : int, optional
+        Of a frame: its number in the sequence, as the source counts.
     normalized : bool
         Whether ``load`` gives the scan as :func:`~affectvlm.scan.normalize` would leave it.
     """
@@ -40,4 +44,6 @@ class Sample:
     intensity: int | None = None
     attributes: Mapping[str, str] = field(default_factory=dict)
     stamp: str = ""
+    sequence: str | None = None
+    frame: int | None = None
     normalized: bool = False

@@ -62,7 +62,7 @@ def write_scan(path: str | Path, scan: FaceScan, picture: PictureSuffix = ".png"
     beside = []
     if scan.texture is not None and scan.textured:
         beside.append(path.with_suffix(picture))
-        write_picture(beside[0], scan.texture)
+        write_picture(beside[0], np.asarray(scan.texture))
         if make is _obj:
             beside.append(path.with_suffix(".mtl"))
             with written_whole(beside[1]) as unfinished:

@@ -67,7 +67,7 @@ def render(scan: FaceScan, rig: Rig) -> Views:
         normals = shade_normals(triangle, weights, scan.vertices, scan.triangles, scan.vertex_normals, rotations)
     if "texture" in rig.maps:
         if scan.texture is not None and scan.uv is not None and scan.uv_triangles is not None:
-            texture = sample_texture(triangle, weights, scan.uv, scan.uv_triangles, scan.texture)
+            texture = sample_texture(triangle, weights, scan.uv, scan.uv_triangles, np.asarray(scan.texture))
         else:
             warnings.warn(f"{scan.source}: no texture; the texture map is grey", stacklevel=2)
             texture = np.where((triangle >= 0)[..., None], np.uint8(GREY), np.uint8(0)).repeat(3, axis=-1)

@@ -162,7 +162,7 @@ def _colours(scan: FaceScan, triangle: np.ndarray, weights: np.ndarray) -> np.nd
     """Look up what (R, C) pixels show of a scan's texture, if it has one."""
     if scan.texture is None or scan.uv is None or scan.uv_triangles is None:
         return None
-    return sample_texture(triangle[None], weights[None], scan.uv, scan.uv_triangles, scan.texture)[0]
+    return sample_texture(triangle[None], weights[None], scan.uv, scan.uv_triangles, np.asarray(scan.texture))[0]
 
 
 def extent(mask: np.ndarray) -> tuple[slice, slice]:
