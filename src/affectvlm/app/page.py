@@ -22,7 +22,7 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import AffectVLMError
 from affectvlm.language.grammar import ADJECTIVES
 from affectvlm.recognizer import Recognizer
-from affectvlm.scan.read import MESH_SUFFIXES
+from affectvlm.scan.read import SCAN_SUFFIXES
 from affectvlm.views import Rig
 from affectvlm.views.picture import pictures
 
@@ -110,10 +110,11 @@ def _sample_chooser() -> SampleFace:
 def _uploader() -> tuple[Dropped, ...]:
     files = st.file_uploader(
         "Scan, with its material and picture",
-        type=[suffix[1:] for suffix in (*MESH_SUFFIXES, *COMPANION_SUFFIXES)],
+        type=sorted({suffix.rsplit(".", 1)[-1] for suffix in (*SCAN_SUFFIXES, *COMPANION_SUFFIXES)}),
         accept_multiple_files=True,
         key="files",
-        help="An OBJ, PLY, STL, OFF or glTF mesh. Drop an OBJ together with its .mtl and picture to have its colours.",
+        help="An OBJ, PLY, STL, OFF, glTF or VRML mesh, or a range image. Drop it together with its picture "
+        "(and an OBJ's .mtl) to have its colours.",
     )
     st.caption("The files are read on this machine and not kept.")
     return tuple((file.name, file.getvalue()) for file in files)

@@ -60,7 +60,7 @@ def read_face(recognizer: Recognizer, load: Callable[[], FaceScan]) -> Reading:
     with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         scan = load()
-        face = normalize(scan)
+        face = normalize(scan).face
         views = render(face, recognizer.model.rig)
     # Libraries warn their programmers in classes of their own; ours are meant for the user.
     notes = tuple(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning))

@@ -9,12 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan, read_scan
-from affectvlm.scan.read import MESH_SUFFIXES
+from affectvlm.scan.picture_file import PICTURE_SUFFIXES
+from affectvlm.scan.read import SCAN_SUFFIXES, is_scan
 
-COMPANION_SUFFIXES: tuple[str, ...] = (".mtl", ".bin", ".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-"""What may travel beside a mesh: materials, glTF buffers, pictures."""
+COMPANION_SUFFIXES: tuple[str, ...] = (".mtl", ".bin", ".json", *PICTURE_SUFFIXES)
+"""What may travel beside a scan: materials, glTF buffers, a depth camera's numbers, pictures."""
 
 MAX_NAME_BYTES = 255
 """The most that the usual file systems take."""
@@ -39,19 +42,20 @@ def read_upload(files: Sequence[Dropped]) -> FaceScan:
         There is no scan among them or more than one, or it cannot be read.
     """
     contents = _by_safe_name(files)
-    name = _scan_among(list(contents))
     with TemporaryDirectory(prefix="affectvlm-") as folder:
         for other, content in contents.items():
             (Path(folder) / other).write_bytes(content)
+        name = _scan_among([Path(folder) / other for other in contents])
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
                 scan = read_scan(Path(folder) / name)
+                texture = None if scan.texture is None else np.asarray(scan.texture)  # while its file is there
             except ScanError as error:
                 raise ScanError(_without(folder, str(error))) from error
     for warning in caught:
         warnings.warn(_without(folder, str(warning.message)), warning.category, stacklevel=2)
-    return replace(scan, source=name)
+    return replace(scan, source=name, texture=texture)
 
 
 def safe_name(name: str) -> str:
@@ -75,14 +79,15 @@ def _by_safe_name(files: Sequence[Dropped]) -> dict[str, bytes]:
     return contents
 
 
-def _scan_among(names: Sequence[str]) -> str:
-    """Find the one mesh; where there is none, a single file is named all the same, for its error."""
-    meshes = [name for name in names if Path(name).suffix.lower() in MESH_SUFFIXES]
+def _scan_among(files: Sequence[Path]) -> str:
+    """Find the one scan."""
+    names = [file.name for file in files]
+    meshes = [file.name for file in files if is_scan(file)]
     if len(meshes) > 1:
         raise ScanError(f"expected one scan, found {len(meshes)}: {', '.join(meshes)}; drop one at a time")
     if not meshes:
         raise ScanError(
-            f"expected a scan that ends in {', '.join(MESH_SUFFIXES)}, found only {', '.join(names)}; "
+            f"expected a scan that ends in {', '.join(SCAN_SUFFIXES)}, found only {', '.join(names)}; "
             "drop the mesh together with its picture"
         )
     return meshes[0]

@@ -1,0 +1,43 @@
+"""The content of a mesh file in text, plain or packed by gzip, with a bound on what comes out."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from affectvlm.errors import ScanError
+
+MAX_BYTES = 500_000_000
+"""A frame of BU-4DFE has 5 MB."""
+
+MAX_PACKED = 30
+"""Gzip makes a tenth of a mesh's numbers; what unpacks to far more is no scan."""
+
+GZIP_START = b"\x1f\x8b"
+
+
+def read_text(path: Path) -> bytes:
+    """Read a file whole, unpacked if need be; its first bytes tell, not its ending.
+
+    Raises
+    ------
+    ScanError
+        It is far too large, or packed and damaged.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ScanError(f"{path}: expected a scan of at most {MAX_BYTES} bytes, found {size}; export it smaller")
+    with path.open("rb") as file:
+        start = file.read(2)
+        file.seek(0)
+        if start != GZIP_START:
+            return file.read()
+        most = min(MAX_BYTES, MAX_PACKED * size + 100_000)
+        try:
+            content = gzip.GzipFile(fileobj=file).read(most + 1)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ScanError(f"{path}: expected a whole gzip file, found it damaged ({error}); copy it again") from error
+    if len(content) > most:
+        raise ScanError(f"{path}: unpacks to more than {most} bytes, which no scan does; export it again")
+    return content

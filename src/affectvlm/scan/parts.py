@@ -1,0 +1,190 @@
+"""The meshes of one file, joined to one scan: positions in a row, pictures side by side."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from affectvlm.errors import ScanError
+from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.picture_file import PictureFile
+
+MAX_TRIANGLES = 20_000_000
+"""A face scan has a hundredth of this; a file that claims more is damaged or hostile."""
+
+GREY = 128
+"""Colour of the parts that have no picture, or no coloured vertices, in a scan whose other parts have them."""
+
+Picture = np.ndarray | PictureFile
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One mesh of a file, with rows of its own.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float
+        Moved to where the scene has it.
+    triangles : (T, 3) int
+        Rows of ``vertices``.
+    uv : (U, 2) float, optional
+    uv_triangles : (T, 3) int, optional
+        Rows of ``uv``.
+    picture : (H, W, 3) uint8 or PictureFile, optional
+    colours : (V, 3) uint8, optional
+    """
+
+    vertices: np.ndarray
+    triangles: np.ndarray
+    uv: np.ndarray | None = None
+    uv_triangles: np.ndarray | None = None
+    picture: Picture | None = None
+    colours: np.ndarray | None = None
+
+
+def join(parts: Sequence[Part], source: str, merged: bool = True) -> FaceScan:
+    """Make one scan of the parts.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        At least one.
+    source : str
+        The file, for messages.
+    merged : bool
+        Whether vertices at the same place become one, as formats need that repeat them at seams; those that no
+        triangle uses are then left out. Otherwise every vertex keeps its row.
+
+    Raises
+    ------
+    ScanError
+        The mesh is damaged.
+    """
+    vertices = _joined([part.vertices for part in parts])
+    triangles = _shifted([part.triangles for part in parts], [len(part.vertices) for part in parts])
+    colours = _colours(parts)
+    # FaceScan refuses triangles of vertices that are not there.
+    merged = merged and len(triangles) > 0 and triangles.min() >= 0 and triangles.max() < len(vertices)
+    if merged:
+        rows, triangles = _first_of_each(vertices, triangles)
+        vertices = vertices[rows]
+        colours = None if colours is None else colours[rows]
+    bare = [part.uv is None for part in parts]
+    if all(bare) or (any(bare) and all(part.picture is None for part in parts)):
+        return FaceScan(vertices, triangles, source=source, colours=colours)
+    uv, uv_triangles, texture = _side_by_side(parts)
+    if merged:
+        rows, uv_triangles = _first_of_each(uv, uv_triangles)
+        uv = uv[rows]
+    return FaceScan(vertices, triangles, uv, uv_triangles, texture, source, colours)
+
+
+def _joined(tables: Sequence[np.ndarray]) -> np.ndarray:
+    whole = tables[0] if len(tables) == 1 else np.concatenate(tables)
+    # What is too large for float32 becomes infinite, which FaceScan refuses; and there are NaN that complain of sums.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return whole.astype(np.float32, copy=False) + np.float32(0)  # -0 becomes 0
+
+
+def _shifted(triangles: Sequence[np.ndarray], lengths: Sequence[int]) -> np.ndarray:
+    """Renumber the rows of each part for the table of all."""
+    if len(triangles) == 1:
+        return triangles[0]
+    return np.concatenate([part + row for part, row in zip(triangles, np.cumsum([0, *lengths]), strict=False)])
+
+
+def _colours(parts: Sequence[Part]) -> np.ndarray | None:
+    if all(part.colours is None for part in parts):
+        return None
+    grey = [np.full((len(part.vertices), 3), GREY, np.uint8) for part in parts]
+    return np.concatenate(
+        [other if part.colours is None else part.colours for part, other in zip(parts, grey, strict=True)]
+    )
+
+
+def _first_of_each(table: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep each row ((N, k) float32) that a triangle uses once, however often it is repeated.
+
+    Returns
+    -------
+    rows : (M,) int
+        Of ``table``, in its order.
+    corners : (T, 3) int32
+        Renumbered for them.
+    """
+    is_used = np.zeros(len(table), bool)
+    is_used[corners] = True
+    used = np.flatnonzero(is_used)
+    values = table[used]
+    order = np.lexsort(values.T)
+    group = np.empty(len(used), np.int64)
+    ordered = values[order]
+    group[order] = np.cumsum(np.concatenate([[0], np.any(ordered[1:] != ordered[:-1], axis=1)]))
+    # Each group goes by its first row, so that the file's order stays.
+    first = np.full(group.max() + 1, len(used), np.int64)
+    np.minimum.at(first, group, np.arange(len(used)))
+    kept = np.sort(first)
+    number = np.empty(len(table), np.int32)
+    number[used] = np.searchsorted(kept, first[group])
+    return used[kept], number[corners]
+
+
+def _side_by_side(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, Picture | None]:
+    """Lay the different pictures of the parts in a row; one picture stays as it is, and on disk.
+
+    Returns
+    -------
+    uv : (U, 2) float32
+    uv_triangles : (T, 3) int
+    texture : (H, W, 3) uint8 or PictureFile; None when no part has a picture
+    """
+    # A part without places in a picture has all its corners in the middle of a grey one.
+    uvs = [np.full((1, 2), 0.5, np.float32) if part.uv is None else _first_tile(part.uv) for part in parts]
+    corners = [np.zeros_like(part.triangles) if part.uv_triangles is None else part.uv_triangles for part in parts]
+    uv_triangles = _shifted(corners, [len(uv) for uv in uvs])
+    blank = np.full((2, 2, 3), GREY, np.uint8)
+    wanted = [blank if part.picture is None or part.uv is None else part.picture for part in parts]
+    if all(picture is blank for picture in wanted):
+        return _joined(uvs), uv_triangles, None
+    different: list[Picture] = []
+    for picture in wanted:
+        if not any(_same(picture, other) for other in different):
+            different.append(picture)
+    if len(different) == 1:
+        return _joined(uvs), uv_triangles, different[0]
+    slots = [next(i for i, other in enumerate(different) if _same(picture, other)) for picture in wanted]
+    pictures = [_pixels(picture) for picture in different]
+    height = max(len(picture) for picture in pictures)
+    left = np.cumsum([0, *(picture.shape[1] for picture in pictures)])
+    texture = np.zeros((height, left[-1], 3), np.uint8)
+    for picture, column in zip(pictures, left, strict=False):
+        texture[height - len(picture) :, column : column + picture.shape[1]] = picture
+    for i, slot in enumerate(slots):
+        scale = np.array([pictures[slot].shape[1] / left[-1], len(pictures[slot]) / height])
+        uvs[i] = uvs[i] * scale + [left[slot] / left[-1], 0]
+    return _joined(uvs), uv_triangles, texture
+
+
+def _pixels(picture: Picture) -> np.ndarray:
+    try:
+        return np.asarray(picture)
+    except ScanError as error:
+        warnings.warn(f"{error}; the shape is used without it", stacklevel=2)
+        return np.full((2, 2, 3), GREY, np.uint8)
+
+
+def _same(a: Picture, b: Picture) -> bool:
+    if isinstance(a, PictureFile) or isinstance(b, PictureFile):
+        return a is b or (isinstance(a, PictureFile) and isinstance(b, PictureFile) and a.path == b.path)
+    return np.array_equal(a, b)
+
+
+def _first_tile(uv: np.ndarray) -> np.ndarray:
+    """Pictures repeat beyond their borders, and some exporters use a tile other than the first."""
+    if len(uv) == 0 or (uv.min() >= 0 and uv.max() <= 1):
+        return uv
+    return uv - np.floor(np.median(uv, axis=0))
