@@ -168,3 +168,19 @@ def test_wrong_shapes_are_refused() -> None:
         RangeImage(np.zeros((5, 3)))
     with pytest.raises(ScanError, match="picture on the grid"):
         RangeImage(np.zeros((5, 4, 3)), np.zeros((4, 5, 3), np.uint8))
+
+
+def test_points_may_have_places_of_their_own_in_a_larger_picture() -> None:
+    z = np.zeros((6, 8))
+    z[2, 3] = np.nan
+    plain = image(z)
+    rng = np.random.default_rng(0)
+    uv = rng.random((6, 8, 2)).astype(np.float32)
+    uv[2, 3] = np.nan  # where nothing was measured it does not matter
+    picture = rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    scan = RangeImage(plain.points, picture, "photo", uv).mesh(2)
+    assert scan.texture is picture
+    np.testing.assert_array_equal(scan.uv, uv[~np.isnan(z)])
+    np.testing.assert_array_equal(scan.triangles, plain.mesh(2).triangles)
+    with pytest.raises(ScanError, match=r"uv on the grid \(6, 8, 3\), found \(8, 6, 2\)"):
+        RangeImage(plain.points, picture, uv=uv.transpose(1, 0, 2))

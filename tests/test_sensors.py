@@ -90,13 +90,13 @@ def test_the_ideal_grid_of_a_plane_is_exact() -> None:
     np.testing.assert_allclose(x, np.broadcast_to((np.arange(100) - 49.5) * 0.8, (100, 100)), atol=1e-4)
     np.testing.assert_allclose(y, np.broadcast_to((49.5 - np.arange(100))[:, None] * 0.8, (100, 100)), atol=1e-4)
     np.testing.assert_allclose(z, 0.5 * x - 0.2 * y, atol=1e-4)
-    np.testing.assert_allclose(image.colours[..., 0], 255 * (x / 80 + 0.5), atol=1.1)
-    np.testing.assert_allclose(image.colours[..., 1], 255 * (y / 80 + 0.5), atol=1.1)
+    np.testing.assert_allclose(image.texture[..., 0], 255 * (x / 80 + 0.5), atol=1.1)
+    np.testing.assert_allclose(image.texture[..., 1], 255 * (y / 80 + 0.5), atol=1.1)
 
 
 def test_the_ideal_grid_of_a_ball_is_its_front() -> None:
     image = ideal_grid(ball(), spacing_mm=0.6)
-    assert image.colours is None
+    assert image.texture is None
     points = image.points[image.measured]
     off = np.linalg.norm(points - BALL_MIDDLE, axis=1) - 80
     assert off.max() < 1e-3

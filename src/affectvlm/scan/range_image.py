@@ -9,6 +9,13 @@ import numpy as np
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.picture_file import PictureFile
+
+MAX_PIXELS = 20_000_000
+"""Range sensors have a tenth of this; a file that announces more is damaged or hostile."""
+
+DEFLATE_LIMIT = 1032
+"""What gzip, PNG and npz pack holds at most so many times its own bytes (258 of them from two bits)."""
 
 STEEPEST_DEG = 83.0
 """No sensor measures a surface that it sees at more than this slant: a longer step on the grid is a gap."""
@@ -26,30 +33,54 @@ class RangeImage:
     points : (R, C, 3) float32
         Millimetres, +x to the viewer's right, +y up, +z towards the camera; NaN where nothing was measured. Row 0 is
         the picture's top, column 0 its left.
-    colours : (R, C, 3) uint8, optional
-        RGB, on the same pixels.
+    texture : (H, W, 3) uint8 or PictureFile, optional
+        RGB, top row first. Without ``uv`` it has the points' own rows and columns: a colour for each.
     source : str
         The file, or a word about where it comes from; stands in messages.
+    uv : (R, C, 2) float32, optional
+        Where in the texture each point is, (0, 0) at the bottom left corner, where a camera of its own has taken it.
+        What stands where nothing was measured does not matter.
+
+    Raises
+    ------
+    ScanError
+        The shapes do not fit.
     """
 
     points: np.ndarray
-    colours: np.ndarray | None = None
+    texture: np.ndarray | PictureFile | None = None
     source: str = "range image"
+    uv: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points", np.ascontiguousarray(self.points, np.float32))
         if self.points.ndim != 3 or self.points.shape[2] != 3:
             raise ScanError(f"{self.source}: expected a grid of points (R, C, 3), found {self.points.shape}")
-        if self.colours is not None and self.colours.shape != self.points.shape:
+        if self.uv is not None:
+            object.__setattr__(self, "uv", np.ascontiguousarray(self.uv, np.float32))
+            if self.uv.shape != (*self.points.shape[:2], 2):
+                raise ScanError(f"{self.source}: expected uv on the grid {self.points.shape}, found {self.uv.shape}")
+        elif self.texture is not None and self.texture.shape != self.points.shape:
             raise ScanError(
                 f"{self.source}: expected a picture on the grid of points {self.points.shape}, "
-                f"found {self.colours.shape}"
+                f"found {self.texture.shape}"
             )
 
     @property
     def measured(self) -> np.ndarray:
         """(R, C) bool: where there is a point."""
         return np.isfinite(self.points).all(axis=2)
+
+    @property
+    def texture_uv(self) -> np.ndarray:
+        """(R, C, 2) float32: where in the texture each point is; the middle of its own pixel, if not said otherwise."""
+        if self.uv is not None:
+            return self.uv
+        height, width = self.points.shape[:2]
+        uv = np.empty((height, width, 2), np.float32)
+        uv[..., 0] = (np.arange(width) + 0.5) / width
+        uv[..., 1] = 1 - (np.arange(height)[:, None] + 0.5) / height
+        return uv
 
     def mesh(self, jump_mm: float) -> FaceScan:
         """Join neighbouring points by triangles.
@@ -84,13 +115,10 @@ class RangeImage:
                 f"{self.points[..., 0].size} pixels and no three that are neighbours; scan again"
             )
         vertices = self.points.reshape(-1, 3).take(pixels, axis=0)
-        if self.colours is None:
+        if self.texture is None:
             return FaceScan(vertices, triangles, source=self.source)
-        height, width = self.points.shape[:2]
-        row, column = np.divmod(pixels, np.int32(width))
-        uv = np.empty((len(pixels), 2), np.float32)
-        uv[:, 0], uv[:, 1] = (column + 0.5) / width, 1 - (row + 0.5) / height
-        return FaceScan(vertices, triangles, uv, triangles, self.colours, self.source)
+        uv = self.texture_uv.reshape(-1, 2).take(pixels, axis=0)
+        return FaceScan(vertices, triangles, uv, triangles, self.texture, self.source)
 
 
 @numba.njit(cache=True, nogil=True)
