@@ -1,88 +1,109 @@
-"""A plain folder of labelled scans: ``root/<subject>/<emotion>/<any name>.obj`` and the other mesh formats."""
+"""A plain folder of labelled scans: ``root/<subject>/<emotion>/<any name>.obj``, or any folders with a ``labels.csv``.
+
+``labels.csv`` stands in the root and tells everything (see :mod:`affectvlm.datasets.labels_csv`); names of folders
+mean nothing then.
+"""
 
 from __future__ import annotations
 
-from functools import partial
-from pathlib import Path
+from typing import ClassVar
 
-from affectvlm.emotions import EMOTIONS, FURTHER_EXPRESSIONS
-from affectvlm.errors import DataError
-from affectvlm.scan import Sample, read_scan
-from affectvlm.scan.read import MESH_SUFFIXES
+from affectvlm.datasets.dataset import Dataset, Protocol, everything, showing
+from affectvlm.datasets.file_tree import SCANS, add_scan, scans_in, split_suffix, walk
+from affectvlm.datasets.found import Findings, Problem
+from affectvlm.datasets.labels_csv import LABELS, SYNONYMS, emotion_named, read_labels
+from affectvlm.emotions import EMOTIONS
 
-EMOTION_FOLDERS: dict[str, tuple[str, ...]] = {
-    "anger": ("angry", "an"),
-    "disgust": ("disgusted", "di"),
-    "fear": ("afraid", "fearful", "scared", "fe"),
-    "happiness": ("happy", "joy", "smile", "ha"),
-    "sadness": ("sad", "sa"),
-    "surprise": ("surprised", "su"),
-    "neutral": ("ne",),
-    "embarrassment": ("embarrassed",),
-    "pain": ("painful",),
-    "contempt": ("contemptuous",),
-}
-"""What people call their folders; upper and lower case are the same."""
-
-_EMOTION_OF: dict[str, str] = {
-    name: emotion for emotion in EMOTIONS + FURTHER_EXPRESSIONS for name in (emotion, *EMOTION_FOLDERS[emotion])
-}
+LISTED = (*SCANS, ".png")
+"""Endings of files that a list may name: a picture is a scan, with depths for colours, only where a list says so."""
 
 
-class FolderDataset:
-    """Labelled scans in a folder for each subject, and in it a folder for each emotion.
+class FolderDataset(Dataset):
+    """Labelled scans in a folder for each subject, and in it a folder for each emotion; or listed in ``labels.csv``.
 
-    Names that begin with a dot are passed over, and so are files that are no meshes.
-
-    Parameters
-    ----------
-    root : str or Path
+    Names that begin with a dot are passed over, and so are files that are no scans.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    name = "folder"
+    title = "labelled scans"
+    example = "<subject>/<emotion>/<name>.obj"
+    protocols: ClassVar = {
+        "all": Protocol("all scans", everything),
+        "six-emotions": Protocol("scans of the six emotions", showing(*EMOTIONS)),
+    }
 
-    def samples(self) -> list[Sample]:
-        """List the scans, sorted by subject, emotion and file name.
+    def _find(self) -> Findings:
+        findings = Findings()
+        if (self.root / LABELS).is_file():
+            self._find_listed(findings)
+        else:
+            self._find_by_folders(findings)
+        return findings
 
-        Raises
-        ------
-        DataError
-            There is no such folder, an emotion's name is unknown, or there are no scans.
-        """
-        if not self.root.is_dir():
-            raise DataError(f"{self.root}: expected a folder of scans, found none; check the path")
-        samples = [
-            Sample(
-                key=path.relative_to(self.root).as_posix(),
-                subject=subject.name,
-                emotion=_emotion(folder),
-                load=partial(read_scan, path),
-                stamp=f"{path.stat().st_size}-{path.stat().st_mtime_ns}",
+    def _nothing_found(self) -> str:
+        found = super()._nothing_found().partition("found ")[2].partition(";")[0]
+        return (
+            f"{self.root}: expected scans as <subject>/<emotion>/<name>, or listed in {LABELS}, with the ending "
+            f"{', '.join(SCANS)}; found {found}; arrange them so"
+        )
+
+    def _find_by_folders(self, findings: Findings) -> None:
+        for folder in walk(self.root, findings):
+            scans = list(scans_in(folder, (), findings)) if folder.below else []
+            if len(folder.below) != 2:
+                if scans:
+                    what = f"expected scans as <subject>/<emotion>/<name>; the scans in it ({len(scans)}) are not used"
+                    findings.problems.append(Problem(str(folder.path), what))
+                continue
+            subject, shown = folder.below
+            emotion = emotion_named(shown)
+            if scans and emotion is None:
+                known = ", ".join(SYNONYMS)
+                what = f"expected a folder named after an emotion, found {shown!r}; rename it to one of {known}"
+                findings.problems.append(Problem(str(folder.path), what, subject, blocks=True))
+                continue
+            for stem, entry in scans:
+                key = "/".join((subject, shown, entry.name))
+                add_scan(findings, folder, stem, entry, key=key, subject=subject, emotion=emotion)
+
+    def _find_listed(self, findings: Findings) -> None:
+        """Take the files that the list names, as far as the walk comes upon them: no other is ever opened."""
+        file = self.root / LABELS
+        labels, problems = read_labels(file)
+        findings.problems += problems
+        listed = {label.path: label for label in labels}
+        for folder in walk(self.root, findings):
+            unlisted = []
+            for name, entry in folder.files.items():
+                stem, suffix = split_suffix(name)
+                label = listed.pop("/".join((*folder.below, name)), None)
+                if label is None and suffix in SCANS:
+                    unlisted.append(name)
+                elif label is not None and suffix not in LISTED:
+                    what = f"expected a scan that ends in {', '.join(LISTED)}, found {label.path}"
+                    findings.problems.append(Problem(f"{file}, line {label.line}", what, label.subject, blocks=True))
+                elif label is not None:
+                    add_scan(
+                        findings,
+                        folder,
+                        stem,
+                        entry,
+                        key=label.path,
+                        subject=label.subject,
+                        emotion=label.emotion,
+                        intensity=label.intensity,
+                        sequence=label.sequence,
+                        frame=label.frame,
+                        attributes=label.attributes,
+                    )
+            if unlisted:
+                what = (
+                    f"holds scans ({len(unlisted)}) that are not in {LABELS}, such as {unlisted[0]}; they are not used"
+                )
+                findings.problems.append(Problem(str(folder.path), what))
+        findings.problems += [
+            Problem(
+                f"{file}, line {label.line}", f"{label.path} is no file below {self.root}", label.subject, blocks=True
             )
-            for subject in _folders(self.root)
-            for folder in _folders(subject)
-            for path in sorted(folder.iterdir())
-            if path.suffix.lower() in MESH_SUFFIXES and path.is_file() and not path.name.startswith(".")
+            for label in listed.values()
         ]
-        if not samples:
-            raise DataError(
-                f"{self.root}: expected scans as <subject>/<emotion>/<name>, with the ending "
-                f"{', '.join(MESH_SUFFIXES)}; found none"
-            )
-        return sorted(samples, key=lambda sample: (sample.subject, sample.emotion, sample.key))
-
-
-def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
-def _emotion(folder: Path) -> str:
-    """Name the emotion that a folder stands for."""
-    try:
-        return _EMOTION_OF[folder.name.strip().lower()]
-    except KeyError:
-        raise DataError(
-            f"{folder}: expected a folder named after an emotion, found {folder.name!r}; "
-            f"rename it to one of {', '.join(EMOTION_FOLDERS)}"
-        ) from None

@@ -1,0 +1,111 @@
+"""What a look into a data set's folder gives: its scans, and what is odd about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from affectvlm.errors import in_one_line
+from affectvlm.scan import Sample, read_scan
+
+
+@dataclass(frozen=True, slots=True)
+class FoundScan:
+    """A scan, or frame of a sequence, that a data set holds, labelled or not.
+
+    Parameters
+    ----------
+    file : str
+        Its path; a text, because a data set has up to some hundred thousands.
+    size : int
+        Bytes.
+    mtime_ns : int
+    key, subject : str
+        As in :class:`~affectvlm.scan.Sample`.
+    emotion : str, optional
+        None where the data set does not say.
+    intensity, sequence, frame : optional
+        As in :class:`~affectvlm.scan.Sample`.
+    attributes : mapping of str -> str
+    kind : str
+        What else the data set calls it, such as Bosphorus' ``LFAU``; counted by an inspection.
+    picture, landmarks : bool
+        Whether the file of its colours, and that of its landmarks, is there.
+    """
+
+    file: str
+    size: int
+    mtime_ns: int
+    key: str
+    subject: str
+    emotion: str | None = None
+    intensity: int | None = None
+    sequence: str | None = None
+    frame: int | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    kind: str = ""
+    picture: bool = False
+    landmarks: bool = False
+
+    def sample(self) -> Sample:
+        """Turn a labelled scan into a sample."""
+        assert self.emotion is not None
+        return Sample(
+            key=self.key,
+            subject=self.subject,
+            emotion=self.emotion,
+            load=partial(read_scan, self.file),
+            intensity=self.intensity,
+            attributes=self.attributes,
+            stamp=f"{self.size}-{self.mtime_ns}",
+            sequence=self.sequence,
+            frame=self.frame,
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something odd.
+
+    Parameters
+    ----------
+    path : str
+        The file, folder, subject or sequence that it is about.
+    what : str
+        One line; it is made so, since what it quotes may be anything.
+    subject : str, optional
+        Whose scans it concerns.
+    blocks : bool
+        Whether the data set cannot be used before it is put right: which label or which file is meant is unclear.
+    """
+
+    path: str
+    what: str
+    subject: str | None = None
+    blocks: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", in_one_line(self.path, 4096))
+        object.__setattr__(self, "what", in_one_line(self.what, 500))
+
+
+@dataclass
+class Findings:
+    """Everything that was found.
+
+    Parameters
+    ----------
+    scans : list of FoundScan
+    problems : list of Problem
+    counts : dict of str -> int
+        Of files that are no scans to use: raw meshes, archives.
+    """
+
+    scans: list[FoundScan] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to one of the counts."""
+        self.counts[name] = self.counts.get(name, 0) + by
