@@ -95,3 +95,32 @@ def test_what_comes_in_from_outside_is_background():
     shifted = augment(views, np.array([0]), [_Fixed(0, 0, 1, 0)], RIG, NOTHING.model_copy(update={"shift": 0.5}))
     torch.testing.assert_close(shifted[0, 0, :, 0, -1], torch.tensor([-1.0, 0, 0, 0]), atol=1e-5, rtol=0)
     torch.testing.assert_close(shifted[0, 0, :, 0, 0], torch.ones(4), atol=1e-5, rtol=0)
+
+
+BENT = Rig(size_px=16, maps=("mean_curvature", "normals", "shape_index"))
+
+
+def _bent_views():
+    return torch.randn(1, 3, 5, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_mirror_leaves_curvature_as_it_is():
+    views = _bent_views()
+    mirrored = _augment(views, [0], rig=BENT, mirror=1)
+    front, left, right = views[0].flip(-1)
+    expected = torch.stack([front, right, left])
+    expected[:, 1] *= -1
+    torch.testing.assert_close(mirrored[0], expected, atol=1e-5, rtol=0)
+
+
+def test_a_turn_of_the_picture_leaves_curvature_as_it_is():
+    views = torch.ones(1, 3, 5, 16, 16)
+    config = NOTHING.model_copy(update={"rotation_deg": 90.0})
+    turned = augment(views, np.array([0]), [_Fixed(1, 0, 0, 0)], BENT, config)
+    torch.testing.assert_close(turned[:, :, [0, 4]], views[:, :, [0, 4]], atol=1e-5, rtol=0)
+
+
+def test_beside_the_face_there_is_no_curvature():
+    views = torch.ones(1, 3, 5, 16, 16)
+    shifted = augment(views, np.array([0]), [_Fixed(0, 0, 1, 0)], BENT, NOTHING.model_copy(update={"shift": 0.5}))
+    torch.testing.assert_close(shifted[0, 0, :, 0, -1], torch.zeros(5), atol=1e-5, rtol=0)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from affectvlm.views.picture import DEPTH_COLOURS, PAGE, TILE, contact_sheet, grid, pictures
-from affectvlm.views.render import Views
+from affectvlm.views.picture import BEND_COLOURS, DEPTH_COLOURS, PAGE, TILE, contact_sheet, grid, pictures
+from affectvlm.views.render import CURVATURE_SCALE_PER_MM, Views
 from affectvlm.views.rig import Rig
 
 RIG = Rig(size_px=8, yaw_deg={"front": 0, "left": 30}, maps=("depth", "normals", "texture"))
@@ -34,6 +34,30 @@ def test_each_map_has_its_colours():
     assert maps["normals"][0].getpixel((2, 3)) == (0, 128, 128)
     assert maps["normals"][0].getpixel((5, 3)) == (128, 204, 230)
     assert maps["texture"][0].getpixel((2, 3)) == (200, 10, 20)
+
+
+def test_curvature_has_its_colours_and_none_where_it_is_undefined():
+    views = _views()
+    bend = np.full((2, 8, 8), np.nan, np.float32)
+    bend[:, 3, 2:6] = -1, -0.5, 0, 1
+    views = Views(RIG, views.depth, mean_curvature=bend * CURVATURE_SCALE_PER_MM * 2, shape_index=bend)
+    maps = pictures(views, scale=1)
+    assert list(maps) == ["depth", "mean_curvature", "shape_index"]
+    hollow, middle, bulge = (tuple(int(c) for c in BEND_COLOURS[i]) for i in (0, 4, -1))
+    for picture in maps["mean_curvature"]:
+        assert [picture.getpixel((col, 3)) for col in range(2, 6)] == [hollow, hollow, middle, bulge]
+        assert picture.getpixel((3, 4)) == TILE
+    for picture in maps["shape_index"]:
+        assert [picture.getpixel((col, 3)) for col in (2, 4, 5)] == [hollow, middle, bulge]
+        assert picture.getpixel((3, 3)) == tuple(int(c) for c in BEND_COLOURS[2])
+
+
+def test_cameras_above_and_below_are_captioned_too():
+    depth = np.zeros((3, 8, 8), np.float32)
+    yaw, pitch = {"front": 0, "left": 30, "above": 0}, {"left": -5, "above": 20}
+    level = contact_sheet(Views(Rig(size_px=8, yaw_deg=yaw, maps=("depth",)), depth))
+    raised = contact_sheet(Views(Rig(size_px=8, yaw_deg=yaw, pitch_deg=pitch, maps=("depth",)), depth))
+    assert raised.height > level.height  # one caption has a line more
 
 
 def test_a_surface_turned_to_the_light_is_brighter():

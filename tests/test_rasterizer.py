@@ -4,14 +4,20 @@ import numpy as np
 import pytest
 import trimesh
 
-from affectvlm.scan.rasterizer import rasterize, sample_texture, shade_normals
+from affectvlm.scan.rasterizer import NEAR, blend_colours, rasterize, sample_texture, shade_normals
 
 FRONT = np.eye(3, dtype=np.float32)[None]
 ORIGIN = np.zeros(3, np.float32)
 
 
-def _draw(vertices, triangles, size=32, field=32.0, rotations=FRONT, centre=ORIGIN):
-    return rasterize(np.asarray(vertices, np.float32), np.asarray(triangles, np.int32), rotations, centre, size, field)
+def _draw(vertices, triangles, size=32, field=32.0, rotations=FRONT, centre=ORIGIN, distance=np.inf):
+    vertices, triangles = np.asarray(vertices, np.float32), np.asarray(triangles, np.int32)
+    return rasterize(vertices, triangles, rotations, centre, size, field, distance)
+
+
+def _shade(triangle, weights, vertices, triangles, normals, rotations=FRONT, distance=np.inf):
+    vertices, triangles = np.asarray(vertices, np.float32), np.asarray(triangles, np.int32)
+    return shade_normals(triangle, weights, vertices, triangles, normals, rotations, ORIGIN, distance)
 
 
 def _reference(vertices, triangles, size, field):
@@ -184,9 +190,7 @@ def test_normals_are_interpolated_and_turned_into_the_cameras_axes():
         [[np.cos(tilted), 0, -np.sin(tilted)], [0, 1, 0], [np.sin(tilted), 0, np.cos(tilted)]], np.float32
     )[None]
     _, triangle, weights = _draw(vertices, triangles, rotations=rotation)
-    shaded = shade_normals(
-        triangle, weights, np.asarray(vertices, np.float32), np.asarray(triangles, np.int32), normals, rotation
-    )
+    shaded = _shade(triangle, weights, vertices, triangles, normals, rotation)
     np.testing.assert_allclose(shaded[0][triangle[0] >= 0], np.tile(rotation[0] @ normals[0], (320, 1)), atol=1e-6)
     assert (shaded[0][triangle[0] < 0] == 0).all()
 
@@ -196,7 +200,7 @@ def test_a_surface_seen_from_behind_is_turned_to_the_camera():
     vertices, behind = np.asarray(vertices, np.float32), np.asarray(triangles, np.int32)[:, ::-1].copy()
     normals = np.tile(np.array([0.6, 0, -0.8], np.float32), (4, 1))
     _, triangle, weights = _draw(vertices, behind)
-    shaded = shade_normals(triangle, weights, vertices, behind, normals, FRONT)
+    shaded = _shade(triangle, weights, vertices, behind, normals)
     np.testing.assert_allclose(shaded[0][triangle[0] >= 0], np.tile([-0.6, 0, 0.8], (256, 1)), atol=1e-6)
 
 
@@ -205,7 +209,7 @@ def test_a_normal_that_leans_away_on_a_triangle_that_faces_the_camera_is_left_al
     vertices, triangles = np.asarray(vertices, np.float32), np.asarray(triangles, np.int32)
     normals = np.tile(np.array([0.8, 0.6, -0.0001], np.float32), (4, 1))  # as at an outline
     _, triangle, weights = _draw(vertices, triangles)
-    shaded = shade_normals(triangle, weights, vertices, triangles, normals, FRONT)
+    shaded = _shade(triangle, weights, vertices, triangles, normals)
     np.testing.assert_allclose(shaded[0][triangle[0] >= 0], np.tile([0.8, 0.6, -0.0001], (256, 1)), atol=1e-6)
 
 
@@ -253,3 +257,159 @@ def test_texture_coordinates_outside_the_picture_are_held_at_its_rim():
     uv = np.tile(np.array([-40.0, 90.0], np.float32), (4, 1))
     colours = sample_texture(triangle, weights, uv, triangles, texture)
     assert (colours[triangle >= 0] == texture[0, 0]).all()
+
+
+def test_the_colours_of_vertices_are_blended():
+    corners = np.array([(-16, -16, 0), (16, -16, 0), (-16, 16, 0)], np.float32)
+    _, triangle, weights = _draw(corners, [(0, 1, 2)])
+    colours = np.array([(0, 0, 7), (255, 0, 7), (0, 255, 7)], np.uint8)
+    blended = blend_colours(triangle, weights, np.array([(0, 1, 2)], np.int32), colours)[0]
+    rows, cols = np.mgrid[:32, :32] + 0.5
+    seen = triangle[0] >= 0
+    assert seen.sum() == 33 * 16  # the pixels' centres on the diagonal are seen too
+    expected = np.stack([255 * cols / 32, 255 * (1 - rows / 32), np.full((32, 32), 7.0)], axis=-1)
+    np.testing.assert_allclose(blended[seen], expected[seen], atol=0.5 + 1e-4)
+    assert (blended[~seen] == 0).all()
+
+
+# Perspective
+
+
+def _rays(size, field, distance):
+    """(H, W, 3) the direction of each pixel's ray from the pinhole at (0, 0, distance), -1 along z."""
+    rows, cols = np.mgrid[:size, :size] + 0.5
+    x, y = (cols - size / 2) * field / size, (size / 2 - rows) * field / size
+    return np.stack([x, y, np.full_like(x, -distance)], axis=-1) / distance
+
+
+def _reference_in_perspective(vertices, triangles, size, field, distance):
+    """Meet every pixel's ray with every triangle, in double precision: depth, triangle and weights of the nearest."""
+    rays = _rays(size, field, distance)
+    depth = np.full((size, size), -np.inf)
+    triangle = np.full((size, size), -1)
+    weights = np.zeros((size, size, 3))
+    for index, corners in enumerate(triangles):
+        # t ray = a wa + b wb + c wc with corners seen from the pinhole: the weights up to a factor t.
+        seen_from_pinhole = np.asarray(vertices, np.float64)[corners] - (0, 0, distance)
+        if abs(np.linalg.det(seen_from_pinhole)) < 1e-6:
+            continue
+        share = rays @ np.linalg.inv(seen_from_pinhole)
+        inside = (share >= 0).all(axis=-1) & (share.sum(axis=-1) > 0)
+        share = share / np.where(inside, share.sum(axis=-1), 1)[..., None]
+        z = share @ np.asarray(vertices, np.float64)[corners, 2]
+        nearest = inside & (z > depth)
+        depth[nearest], triangle[nearest], weights[nearest] = z[nearest], index, share[nearest]
+    return np.where(triangle >= 0, depth, np.nan), triangle, weights
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_triangles_in_perspective_as_by_their_rays(seed):
+    rng = np.random.default_rng(seed)
+    vertices = rng.uniform(-22, 22, (60, 3)).astype(np.float32)
+    triangles = rng.integers(0, 60, (40, 3))
+    depth, triangle, weights = _draw(vertices, triangles, distance=60.0)
+    expected_depth, expected_triangle, expected_weights = _reference_in_perspective(vertices, triangles, 32, 32.0, 60.0)
+    np.testing.assert_array_equal(triangle[0], expected_triangle)
+    np.testing.assert_allclose(depth[0], expected_depth, atol=2e-4)
+    # A sliver's weights are ill-conditioned; what they say of a place is not.
+    seen = triangle[0] >= 0
+    places = np.einsum("nc,ncx->nx", weights[0][seen], vertices[triangles[triangle[0][seen]]])
+    expected = np.einsum("nc,ncx->nx", expected_weights[seen], vertices[triangles[triangle[0][seen]]])
+    np.testing.assert_allclose(places, expected, atol=5e-4)
+
+
+def test_a_tilted_plane_has_its_exact_depth_in_perspective():
+    slope_x, slope_y, offset, distance = 0.4, -0.7, 3.0, 80.0
+    corners = np.array([(-40, -40), (40, -40), (40, 40), (-40, 40)], np.float32)
+    z = slope_x * corners[:, 0] + slope_y * corners[:, 1] + offset
+    depth, _, _ = _draw(np.column_stack([corners, z]), [(0, 1, 2), (0, 2, 3)], distance=distance)
+    # On the ray (0, 0, distance) + s r with r_z = -1: distance - s = slope . (s r) + offset.
+    rays = _rays(32, 32.0, distance)
+    s = (distance - offset) / (1 + slope_x * rays[..., 0] + slope_y * rays[..., 1])
+    np.testing.assert_allclose(depth[0], distance - s, atol=2e-5)
+
+
+def test_a_sphere_has_its_analytic_outline_and_depth_in_perspective():
+    radius, size, field, distance = 60.0, 96, 160.0, 300.0
+    sphere = trimesh.creation.icosphere(subdivisions=5, radius=radius)
+    depth, triangle, _ = _draw(sphere.vertices, sphere.faces, size, field, distance=distance)
+    rays = _rays(size, field, distance)
+    # |(0, 0, distance) + s r| = radius, the nearer solution.
+    a, b, c = (rays**2).sum(axis=-1), -distance, distance**2 - radius**2
+    under = b**2 - a * c
+    # Inside of the mesh's own outline, whose vertices are on the sphere: the sagitta of its longest edges.
+    inner = under > (0.5 * distance) ** 2 * a * (radius / distance) ** 2
+    np.testing.assert_array_equal((triangle[0] >= 0)[under < 0], False)
+    assert (triangle[0] >= 0)[inner].all()
+    exact = distance - (-b - np.sqrt(np.where(under > 0, under, np.nan))) / a
+    error = exact[inner] - depth[0][inner]
+    sagitta = radius - np.sqrt(radius**2 - (sphere.edges_unique_length.max() / np.sqrt(3)) ** 2)
+    assert error.min() > -1e-3
+    assert error.max() < sagitta / 0.5
+    # It looks larger than it is: the tangent cone meets the picture's plane outside of the radius.
+    silhouette = np.sqrt((triangle[0] >= 0).sum() / np.pi) * field / size
+    assert silhouette == pytest.approx(radius / np.sqrt(1 - (radius / distance) ** 2), rel=2e-3)
+
+
+def test_far_away_perspective_is_orthographic():
+    rng = np.random.default_rng(3)
+    vertices = rng.uniform(-12, 12, (60, 3)).astype(np.float32)
+    triangles = rng.integers(0, 60, (40, 3))
+    flat, _, flat_weights = _draw(vertices, triangles)
+    for distance, tolerance in ((1e4, 0.2), (1e6, 2e-3), (1e9, 1e-5)):
+        depth, _, weights = _draw(vertices, triangles, distance=distance)
+        assert np.mean(np.isfinite(depth) != np.isfinite(flat)) < 0.004
+        both = np.isfinite(depth) & np.isfinite(flat)
+        assert np.mean(np.abs(depth - flat)[both] > tolerance) < 0.004
+    np.testing.assert_allclose(weights, flat_weights, atol=1e-5)
+
+
+def test_a_texture_in_perspective_is_not_bent_at_a_triangles_edge():
+    # The floor of a room: (u, v) is the place on it, which is known for every ray.
+    distance, z = 40.0, np.array([-30, -30, 15, 15], np.float32)
+    vertices = np.column_stack([[-60, 60, 60, -60], [-8, -8, -8, -8], z])
+    triangles = np.array([(0, 1, 2), (0, 2, 3)], np.int32)
+    depth, triangle, weights = _draw(vertices, triangles, distance=distance)
+    seen = triangle[0] >= 0
+    places = np.einsum("nc,ncx->nx", weights[0][seen], vertices[triangles[triangle[0][seen]]])
+    rays = _rays(32, 32.0, distance)[seen]
+    expected = (0, 0, distance) + rays * (-8 / rays[:, 1])[:, None]
+    assert seen.sum() > 200
+    np.testing.assert_allclose(places, expected, atol=1e-3)
+    np.testing.assert_allclose(depth[0][seen], expected[:, 2], atol=1e-3)
+
+
+@pytest.mark.parametrize("distance", [20.0, 600.0])
+def test_what_is_behind_the_pinhole_or_too_near_to_it_is_not_drawn(distance):
+    limit = (1 - NEAR) * distance
+    far, far_triangles = _square(-5.0)
+    expected = _draw(far, far_triangles, distance=distance)
+    for z in (limit + 0.01, distance, distance + 1, 3 * distance, 1e30):
+        # A corner in each of the places where a division would go wrong: on the axis, and beside it.
+        near = [(0, 0, z), (4, 0, -5), (0, 4, -5), (3, -2, z)]
+        drawn = _draw([*far, *near], [*far_triangles, (4, 5, 6), (7, 5, 6), (4, 7, 5)], distance=distance)
+        for mine, alone in zip(drawn, expected, strict=True):
+            np.testing.assert_array_equal(mine, alone)
+    depth, _, _ = _draw(*_square(np.float32(limit - 0.01), half=0.1), distance=distance)
+    np.testing.assert_allclose(depth[0, 15:17, 15:17], limit - 0.01, rtol=1e-5)
+
+
+def test_in_perspective_the_ray_decides_what_is_seen_from_behind():
+    # A wall at the side whose outside is towards +x, and which leans over a little: from afar its inside is seen,
+    # from a pinhole near by, and to the right of it, its outside.
+    vertices = np.array([(-12, -12, -10), (-12, 12, -10), (-10, 12, 10), (-10, -12, 10)], np.float32)
+    triangles = np.array([(0, 3, 2), (0, 2, 1)], np.int32)
+    outward = np.cross(vertices[3] - vertices[0], vertices[2] - vertices[0])
+    normals = np.tile(outward / np.linalg.norm(outward), (4, 1)).astype(np.float32)
+    assert normals[0, 0] * normals[0, 2] < 0
+    side = 1 if normals[0, 0] > 0 else -1
+    assert side == 1 or normals[0, 2] > 0
+    for distance in (np.inf, 30.0):
+        _, triangle, weights = _draw(vertices, triangles, distance=distance)
+        seen = triangle[0] >= 0
+        assert seen.any()
+        shaded = _shade(triangle, weights, vertices, triangles, normals, distance=distance)[0][seen]
+        pinhole = np.array([0, 0, 1e6 if np.isinf(distance) else distance])
+        facing = np.sign(normals[0] @ (pinhole - vertices[0]))
+        np.testing.assert_allclose(shaded, np.tile(facing * normals[0], (seen.sum(), 1)), atol=1e-6)
+    assert np.sign(normals[0] @ (np.array([0, 0, 30.0]) - vertices[0])) != np.sign(normals[0, 2])

@@ -3,12 +3,27 @@
 import numpy as np
 import pytest
 import trimesh
+from PIL import Image
+from scipy.spatial.transform import Rotation
 
+from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan
-from affectvlm.views.render import DEPTH_STEP_MM, GREY, Views, encode, render, to_channels
-from affectvlm.views.rig import Rig
+from affectvlm.scan.picture_file import PictureFile
+from affectvlm.views.render import (
+    CURVATURE_SCALE_PER_MM,
+    CURVATURE_STEP_PER_MM,
+    DEPTH_STEP_MM,
+    GREY,
+    Views,
+    decode,
+    encode,
+    render,
+    to_channels,
+)
+from affectvlm.views.rig import CHANNELS, Rig
 
 ALL_MAPS = ("depth", "normals", "texture")
+BENDS = ("mean_curvature", "shape_index")
 
 
 def _head(seed: int = 0) -> FaceScan:
@@ -40,14 +55,79 @@ def test_a_sphere_has_its_analytic_normals_in_every_view():
     assert (views.normals[~views.mask] == 0).all()
 
 
-def test_a_mirrored_face_has_mirrored_views():
-    rig = Rig(size_px=48)
+@pytest.mark.parametrize("distance_mm", [None, 500.0])
+def test_a_cylinder_has_its_analytic_depth_and_normals(distance_mm):
+    # Its axis is upright; turning the camera about it changes nothing.
+    radius, size, field = 50.0, 96, 160.0
+    rig = Rig(
+        size_px=size,
+        field_mm=field,
+        yaw_deg={"front": 0, "left": 40},
+        distance_mm=distance_mm,
+        maps=("depth", "normals", "mean_curvature", "shape_index"),
+    )
+    angle, up = np.linspace(0, 2 * np.pi, 720, endpoint=False), np.array([0, 200, 0])
+    ring = np.column_stack([radius * np.sin(angle), np.zeros(720), radius * np.cos(angle)])
+    vertices = np.concatenate([ring - up, ring + up]) + rig.centre_mm
+    low, after = np.arange(720), np.roll(np.arange(720), -1)
+    triangles = np.concatenate(
+        [np.column_stack([low, after, after + 720]), np.column_stack([low, after + 720, low + 720])]
+    )
+    views = render(FaceScan(vertices, triangles), rig)
+    x = (np.arange(size) + 0.5 - size / 2) * field / size
+    # Along a column of pixels the ray's x is x (1 - z / distance), with 1 / distance = 0 without perspective.
+    near = 0.0 if distance_mm is None else 1 / distance_mm
+    a, b, c = 1 + (x * near) ** 2, -near * x**2, x**2 - radius**2
+    z = (-b + np.sqrt(np.where(b**2 - a * c > 0, b**2 - a * c, np.nan))) / a
+    inner = np.abs(x) < 40
+    expected = np.stack([x * (1 - z * near), np.zeros(size), z], axis=1) / radius
+    for view in range(2):
+        # A facet lies 0.5 um under the cylinder, and spans 0.009: the normal of a vertex, which has a triangle on one
+        # side and two on the other, leans by a part of that.
+        np.testing.assert_allclose(views.depth[view][:, inner], np.tile(z[inner], (size, 1)), atol=2e-3)
+        np.testing.assert_allclose(views.normals[view][:, inner], np.tile(expected[inner], (size, 1, 1)), atol=1e-3)
+        inmost = np.abs(x) < 25
+        np.testing.assert_allclose(views.mean_curvature[view][:, inmost], 1 / (2 * radius), rtol=0.02)
+        np.testing.assert_allclose(views.shape_index[view][:, inmost], 0.5, atol=0.02)
+
+
+@pytest.mark.parametrize("distance_mm", [None, 350.0])
+@pytest.mark.parametrize(("yaw", "pitch"), [(30, 0), (-45, 20), (0, -35), (80, 10)])
+def test_turning_the_face_is_turning_the_camera_the_other_way(distance_mm, yaw, pitch):
+    settings = {"size_px": 64, "distance_mm": distance_mm, "maps": ("depth", "normals")}
+    turned = Rig(yaw_deg={"view": yaw}, pitch_deg=pitch, **settings)
+    front = Rig(yaw_deg={"view": 0}, **settings)
+    centre = np.array(front.centre_mm)
+    # By pitch about x, then back by yaw about y: the camera's own rotation.
+    about = (
+        Rotation.from_euler("x", pitch, degrees=True).as_matrix()
+        @ Rotation.from_euler("y", -yaw, degrees=True).as_matrix()
+    )
+    face = _head()
+    by_camera = render(face, turned)
+    by_face = render(face.moved(about, centre - about @ centre), front)
+    assert (by_camera.mask != by_face.mask).sum() <= 2
+    both = by_camera.mask & by_face.mask
+    assert both.sum() > 1000
+    apart = np.abs(by_camera.depth - by_face.depth)[both]
+    assert np.percentile(apart, 99) < 1e-3
+    assert np.percentile(np.abs(by_camera.normals - by_face.normals)[both], 99) < 1e-4
+
+
+@pytest.mark.parametrize("distance_mm", [None, 400.0])
+def test_a_mirrored_face_has_mirrored_views(distance_mm):
+    rig = Rig(size_px=48, distance_mm=distance_mm, maps=("depth", "normals", *BENDS))
     face, mirrored = render(_head(), rig), render(_mirrored(_head()), rig)
     for view, partner in enumerate(rig.mirror_order):
         flipped = face.normals[partner, :, ::-1] * np.array([-1, 1, 1], np.float32)
         np.testing.assert_array_equal(mirrored.mask[view], face.mask[partner, :, ::-1])
         np.testing.assert_allclose(mirrored.depth[view], face.depth[partner, :, ::-1], atol=1e-3)
         np.testing.assert_allclose(mirrored.normals[view], flipped, atol=1e-4)
+        # Curvature has no sides; at 3.75 mm a pixel, steps in the depth that count or do not may tip over.
+        for name in BENDS:
+            mine, partners = getattr(mirrored, name)[view], getattr(face, name)[partner, :, ::-1]
+            close = np.isclose(mine, partners, atol=1e-3, equal_nan=True)
+            assert close.mean() > 0.999
     # The face is not symmetric itself, so the test says something.
     assert np.nanmax(np.abs(face.depth[0] - face.depth[0, :, ::-1])) > 1
 
@@ -87,10 +167,86 @@ def test_only_the_maps_of_the_rig_are_drawn():
 
 
 def test_a_scan_without_texture_is_grey_and_says_so():
-    with pytest.warns(UserWarning, match="scan: no texture"):
+    with pytest.warns(UserWarning, match="scan: no texture and no coloured vertices"):
         views = render(_head(), Rig(size_px=16, maps=("texture",)))
     assert (views.texture[views.mask] == GREY).all()
     assert (views.texture[~views.mask] == 0).all()
+
+
+def test_without_texture_the_colours_of_the_vertices_are_drawn():
+    head = _head()
+    colours = np.where(head.vertices[:, :1] > 0, (255, 40, 0), (0, 40, 255)).astype(np.uint8)
+    rig = Rig(size_px=64, yaw_deg={"front": 0}, maps=("texture",))
+    views = render(FaceScan(head.vertices, head.triangles, colours=colours), rig)
+    assert (views.texture[views.mask][:, 1] == 40).all()
+    assert (views.texture[~views.mask] == 0).all()
+    left, right = views.texture[0, 32, :26], views.texture[0, 32, 38:]
+    assert (left[views.mask[0, 32, :26]] == (0, 40, 255)).all()
+    assert (right[views.mask[0, 32, 38:]] == (255, 40, 0)).all()
+    # A texture is finer, and goes first.
+    uv, rows = np.zeros((1, 2)), np.zeros_like(head.triangles)
+    both = FaceScan(head.vertices, head.triangles, uv, rows, np.full((1, 1, 3), 9, np.uint8), colours=colours)
+    assert (render(both, rig).texture[views.mask] == 9).all()
+
+
+def test_a_picture_file_is_read_only_for_a_texture_map(tmp_path):
+    head = _head()
+    uv, rows = np.full((1, 2), 0.5), np.zeros_like(head.triangles)
+    path = tmp_path / "face.png"
+    scan = FaceScan(head.vertices, head.triangles, uv, rows, PictureFile(path))
+    views = render(scan, Rig(size_px=16, maps=("depth", "normals", *BENDS)))
+    assert views.texture is None
+    with pytest.raises(ScanError, match=r"face\.png"):
+        render(scan, Rig(size_px=16, maps=("texture",)))
+    Image.new("RGB", (3, 3), (10, 20, 30)).save(path)
+    views = render(scan, Rig(size_px=16, maps=("texture",)))
+    assert (views.texture[views.mask] == (10, 20, 30)).all()
+
+
+def test_curvature_as_kept_and_as_channels():
+    rig = Rig(size_px=64, maps=BENDS)
+    views = render(_head(), rig)
+    defined = np.isfinite(views.mean_curvature)
+    assert 0.3 < defined.mean() < views.mask.mean()
+    kept = encode(views)
+    assert kept.keys() == set(BENDS)
+    assert kept["mean_curvature"].dtype == np.uint16
+    assert kept["shape_index"].dtype == np.uint8
+    again = decode(kept, rig)
+    np.testing.assert_allclose(again.mean_curvature, views.mean_curvature, atol=CURVATURE_STEP_PER_MM / 2 + 1e-7)
+    np.testing.assert_allclose(again.shape_index, views.shape_index, atol=0.5 / 127 + 1e-6)
+    np.testing.assert_array_equal(again.mask, defined)
+    mean, shape = np.moveaxis(to_channels(kept, rig), 1, 0)
+    assert np.abs(mean).max() <= 1
+    expected = np.clip(views.mean_curvature / CURVATURE_SCALE_PER_MM, -1, 1)
+    np.testing.assert_allclose(mean[defined], expected[defined], atol=1e-4)
+    np.testing.assert_allclose(shape[defined], views.shape_index[defined], atol=0.5 / 127 + 1e-6)
+    assert (mean[~defined] == 0).all()
+    assert (shape[~defined] == 0).all()
+
+
+@pytest.mark.parametrize(("per_mm", "channel"), [(0, 0), (0.0123, 0.123), (-0.05, -0.5), (0.25, 1), (9, 1), (-9, -1)])
+def test_mean_curvature_is_cut_at_the_ends(per_mm, channel):
+    rig = Rig(size_px=8, yaw_deg={"front": 0}, maps=("mean_curvature",))
+    flat = np.zeros((1, 8, 8), np.float32)
+    views = Views(rig, flat, mean_curvature=np.full_like(flat, per_mm))
+    np.testing.assert_allclose(to_channels(encode(views), rig), channel, atol=1e-6)
+    back = decode(encode(views), rig).mean_curvature
+    np.testing.assert_allclose(back, np.clip(per_mm, -32767e-5, 32767e-5), atol=1e-7)
+
+
+def test_every_map_has_its_place_among_the_channels():
+    maps = ("shape_index", "texture", "mean_curvature", "normals", "depth")
+    rig = Rig(size_px=16, maps=maps)
+    with pytest.warns(UserWarning, match="no texture"):
+        kept = encode(render(_head(), rig))
+    channels = to_channels(kept, rig)
+    first = 0
+    for name in maps:
+        alone = to_channels({name: kept[name]}, Rig(size_px=16, maps=(name,)))
+        np.testing.assert_array_equal(channels[:, first : first + CHANNELS[name]], alone)
+        first += CHANNELS[name]
+    assert first == channels.shape[1] == 9
 
 
 def test_the_channels_are_those_maps_up_to_quantisation():

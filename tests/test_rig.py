@@ -45,6 +45,8 @@ def test_names_and_channels_follow_the_settings():
     assert rig.rotations.dtype == np.float32
     assert rig.channels == 4
     assert Rig(maps=("texture", "depth", "normals")).channels == 7
+    assert Rig(maps=("texture", "mean_curvature", "shape_index")).channels == 5
+    assert Rig(size_px=90, field_mm=180).pixel_mm == 2
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,30 @@ def test_a_mirrored_face_swaps_the_sides(yaw_deg, order):
     assert Rig(yaw_deg=yaw_deg).mirror_order == order
 
 
+NINE = Rig(
+    yaw_deg={
+        f"{side} {height}": yaw for height in range(3) for side, yaw in (("left", 45), ("front", 0), ("right", -45))
+    },
+    pitch_deg={f"{side} {height}": 30 * height - 30 for height in range(3) for side in ("left", "front", "right")},
+)
+
+
+def test_each_view_may_have_its_own_pitch():
+    assert NINE.pitches_deg == (-30.0,) * 3 + (0.0,) * 3 + (30.0,) * 3
+    for i, (yaw, pitch) in enumerate(zip(NINE.yaw_deg.values(), NINE.pitches_deg, strict=True)):
+        alone = Rig(yaw_deg={"view": yaw}, pitch_deg=pitch)
+        np.testing.assert_array_equal(NINE.rotations[i], alone.rotations[0])
+    # Who is not named looks straight ahead; one number is for all.
+    assert Rig(yaw_deg={"front": 0, "above": 0}, pitch_deg={"above": 20}).pitches_deg == (0.0, 20.0)
+    assert Rig(pitch_deg=10).pitches_deg == (10.0, 10.0, 10.0)
+
+
+def test_a_mirrored_face_swaps_the_sides_at_each_height():
+    assert NINE.mirror_order == (2, 1, 0, 5, 4, 3, 8, 7, 6)
+    slanted = {"yaw_deg": {"left": 30, "right": -30}, "pitch_deg": {"left": 5}}
+    assert Rig(**slanted).mirror_order is None
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -76,6 +102,11 @@ def test_a_mirrored_face_swaps_the_sides(yaw_deg, order):
         {"maps": ()},
         {"maps": ("depth", "depth")},
         {"maps": ("curvature",)},
+        {"pitch_deg": {"front": 61}},
+        {"pitch_deg": {"above": 30}},
+        {"distance_mm": 0},
+        {"distance_mm": float("inf")},
+        {"distance_mm": float("nan")},
         {"zoom": 2},
     ],
 )
@@ -90,6 +121,7 @@ CHANGES = {
     "size_px": 65,
     "field_mm": 180.5,
     "centre_mm": (0.0, 0.0, -44.0),
+    "distance_mm": 600.0,
     "maps": ("normals", "depth"),
 }
 
@@ -100,14 +132,22 @@ def test_every_setting_is_in_the_fingerprint():
     assert len(fingerprints) == 1 + len(CHANGES)
 
 
+def test_rigs_of_earlier_sets_keep_their_fingerprint():
+    # Written down before there were perspective, curvature and a pitch for each view.
+    assert Rig().fingerprint == "b28b7f2fc5b63950"
+    assert Rig(size_px=112, pitch_deg=5, maps=("texture", "depth", "normals")).fingerprint == "84dd33ad5b16bd98"
+
+
 def test_the_order_of_the_views_is_in_the_fingerprint():
     swapped = Rig(yaw_deg={"front": 0.0, "right": -30.0, "left": 30.0})
     assert swapped.fingerprint != Rig().fingerprint
 
 
 def test_a_rig_read_back_has_the_same_fingerprint():
-    rig = Rig(pitch_deg=5, maps=("normals",))
-    assert Rig.model_validate_json(rig.model_dump_json()).fingerprint == rig.fingerprint
+    for rig in (Rig(pitch_deg=5, maps=("normals",)), NINE, Rig(distance_mm=600, pitch_deg={"left": 3})):
+        read = Rig.model_validate_json(rig.model_dump_json())
+        assert read == rig
+        assert read.fingerprint == rig.fingerprint
     assert Rig(pitch_deg=0).fingerprint == Rig(pitch_deg=0.0).fingerprint == Rig().fingerprint
 
 

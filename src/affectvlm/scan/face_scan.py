@@ -151,7 +151,8 @@ def _check_mesh(vertices: np.ndarray, triangles: np.ndarray, source: str) -> Non
             f"{source}: expected a surface with triangles, found {len(vertices)} vertices without any; "
             "export the scan as a mesh, not as a point cloud"
         )
-    if bad := int((~np.isfinite(vertices)).any(axis=1).sum()):
+    if not np.isfinite(vertices).all():
+        bad = int((~np.isfinite(vertices)).any(axis=1).sum())
         raise ScanError(f"{source}: {bad} of {len(vertices)} vertices are not finite numbers; clean the scan first")
     if triangles.min() < 0 or triangles.max() >= len(vertices):
         raise ScanError(

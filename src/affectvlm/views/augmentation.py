@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from affectvlm.views.render import BACKGROUND
 from affectvlm.views.rig import CHANNELS, Rig
 
 
@@ -69,7 +70,10 @@ def _mix(views: Tensor, labels: np.ndarray, rngs: list[np.random.Generator], sha
 
 
 def _mirror(views: Tensor, rngs: list[np.random.Generator], rig: Rig, share: float) -> Tensor:
-    """Show some faces as in a mirror: pictures flip, left and right views swap, and the normals' x turns round."""
+    """Show some faces as in a mirror: pictures flip, left and right views swap, and the normals' x turns round.
+
+    Depth and curvature are what they were: a mirror changes neither.
+    """
     order = rig.mirror_order
     chosen = torch.tensor([rng.random() < share for rng in rngs])
     if order is None or not chosen.any():
@@ -119,7 +123,5 @@ def _first_channel(rig: Rig, name: str) -> int | None:
 
 def _background(rig: Rig) -> Tensor:
     """(C, 1, 1): what each channel holds where nothing is seen, as :func:`affectvlm.views.to_channels` lays it out."""
-    values = [
-        {"depth": -1.0, "normals": 0.0, "texture": -1.0}[name] for name in rig.maps for _ in range(CHANNELS[name])
-    ]
+    values = [BACKGROUND[name] for name in rig.maps for _ in range(CHANNELS[name])]
     return torch.tensor(values)[:, None, None]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from affectvlm.views.render import Views
+from affectvlm.views.render import CURVATURE_SCALE_PER_MM, Views
 from affectvlm.views.rig import Rig
 
 TILE_PX = 224
@@ -48,6 +48,22 @@ DEPTH_COLOURS = np.array(
 )
 """Viridis at ten even steps, far to near: equal steps of depth look equal, also to the colour-blind."""
 
+BEND_COLOURS = np.array(
+    [
+        (0, 66, 105),
+        (33, 115, 163),
+        (114, 170, 207),
+        (185, 212, 230),
+        (238, 238, 236),
+        (249, 214, 178),
+        (237, 158, 92),
+        (200, 98, 32),
+        (127, 52, 4),
+    ],
+    np.float64,
+)
+"""Blue where a surface is hollow, light where it is neither, orange where it bulges: told apart by the colour-blind."""
+
 
 def pictures(views: Views, scale: int | None = None) -> dict[str, list[Image.Image]]:
     """Colour every map of every view.
@@ -61,15 +77,21 @@ def pictures(views: Views, scale: int | None = None) -> dict[str, list[Image.Ima
     Returns
     -------
     dict of map name -> list of V RGB pictures
-        ``surface`` (clay, lit by the normals), ``depth``, ``normals`` and ``texture``, those that are there.
-        Depth is coloured alike in all views.
+        ``surface`` (clay, lit by the normals), ``depth``, ``normals``, ``mean_curvature``, ``shape_index`` and
+        ``texture``, those that are there. Depth is coloured alike in all views; where curvature is undefined, the
+        plain ground shows.
     """
     maps: dict[str, np.ndarray] = {}
     if views.normals is not None:
         maps["surface"] = _lit(views.normals)
-    maps["depth"] = _depth_colours(views.depth, *_depth_range(views))
+    far, near = _depth_range(views)
+    maps["depth"] = _ramp(DEPTH_COLOURS, (np.nan_to_num(views.depth, nan=far) - far) / (near - far))
     if views.normals is not None:
         maps["normals"] = (views.normals + 1) * 127.5
+    if views.mean_curvature is not None:
+        maps["mean_curvature"] = _bend_colours(views.mean_curvature / CURVATURE_SCALE_PER_MM)
+    if views.shape_index is not None:
+        maps["shape_index"] = _bend_colours(views.shape_index)
     if views.texture is not None:
         maps["texture"] = views.texture.astype(np.float64)
     scale = scale or math.ceil(TILE_PX / views.rig.size_px)
@@ -93,8 +115,11 @@ def contact_sheet(views: Views, scale: int | None = None) -> Image.Image:
     notes = {
         "depth": f"yellow {near:.0f} mm\nviolet {far:.0f} mm",
         "normals": "right, up,\ntowards you",
+        "mean_curvature": f"orange bulges\nblue is hollow\n±{CURVATURE_SCALE_PER_MM:g} per mm",
+        "shape_index": "orange: cap, ridge\nlight: saddle\nblue: rut, cup",
     }
-    captions = [f"{name}\n{notes[name]}" if name in notes else name for name in maps]
+    titles = {name: name.replace("_", " ") for name in maps}
+    captions = [f"{title}\n{notes[name]}" if name in notes else title for name, title in titles.items()]
     return grid(list(maps.values()), captions, _view_captions(views.rig))
 
 
@@ -173,12 +198,17 @@ class _Caption:
 
 
 def _view_captions(rig: Rig) -> list[str]:
-    sides = {
-        1: "the subject's left cheek, {:+g}°",
-        0: "facing the camera",
-        -1: "the subject's right cheek, {:+g}°",
-    }
-    return [f"{name}\n{sides[int(np.sign(yaw))].format(yaw)}" for name, yaw in rig.yaw_deg.items()]
+    sides = {1: "the subject's left cheek, {:+g}°", 0: "facing the camera", -1: "the subject's right cheek, {:+g}°"}
+    heights = {1: "from above, {:+g}°", -1: "from below, {:+g}°"}
+    captions = []
+    for name, yaw, pitch in zip(rig.names, rig.yaw_deg.values(), rig.pitches_deg, strict=True):
+        lines = [name]
+        if yaw or not pitch:
+            lines.append(sides[int(np.sign(yaw))].format(yaw))
+        if pitch:
+            lines.append(heights[int(np.sign(pitch))].format(pitch))
+        captions.append("\n".join(lines))
+    return captions
 
 
 def _depth_range(views: Views) -> tuple[float, float]:
@@ -189,11 +219,16 @@ def _depth_range(views: Views) -> tuple[float, float]:
     return far, max(near, far + 1e-3)
 
 
-def _depth_colours(depth: np.ndarray, far: float, near: float) -> np.ndarray:
-    """(V, H, W) mm -> (V, H, W, 3) colours in 0-255, arbitrary where nothing is seen."""
-    position = (np.nan_to_num(depth, nan=far) - far) / (near - far) * (len(DEPTH_COLOURS) - 1)
-    steps = np.arange(len(DEPTH_COLOURS))
-    return np.stack([np.interp(position, steps, DEPTH_COLOURS[:, channel]) for channel in range(3)], axis=-1)
+def _ramp(colours: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """(N, 3) colours at even steps, (...) positions in 0-1 -> (..., 3) colours in 0-255."""
+    steps = np.linspace(0, 1, len(colours))
+    return np.stack([np.interp(position, steps, colours[:, channel]) for channel in range(3)], axis=-1)
+
+
+def _bend_colours(values: np.ndarray) -> np.ndarray:
+    """(V, H, W) in [-1, 1], NaN where undefined -> (V, H, W, 3) colours in 0-255."""
+    colours = _ramp(BEND_COLOURS, (np.nan_to_num(values) + 1) / 2)
+    return np.where(np.isnan(values)[..., None], TILE, colours)
 
 
 def _lit(normals: np.ndarray) -> np.ndarray:
