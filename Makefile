@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint types clean
+.PHONY: demo test test-slow fuzz lint types clean
 
 demo: $(VENV)/.with-demo
 	$(BIN)/affectvlm demo
@@ -13,6 +13,9 @@ test: $(VENV)/.with-dev
 
 test-slow: $(VENV)/.with-dev
 	$(BIN)/python -m pytest -m slow
+
+fuzz: $(VENV)/.with-dev  # about half an hour on two cores
+	PYTHONPATH=tests $(BIN)/python -m fuzzing --cases 100000 --jobs 2
 
 lint: $(VENV)/.with-dev
 	$(BIN)/ruff check .

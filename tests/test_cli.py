@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,12 @@ from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from affectvlm import __version__
 from affectvlm.cli import EXTRAS, app, main
+from affectvlm.cli.options import DatasetOption, MapOption
+from affectvlm.datasets import DATASETS
 from affectvlm.emotions import EMOTIONS
 from affectvlm.prepared import PreparedSet
 from affectvlm.scan import read_scan
+from affectvlm.views.rig import MapName
 from test_generate import write_capture
 
 COMMANDS = typer.main.get_command(app).commands
@@ -59,7 +63,7 @@ def test_the_version_is_the_packages(affectvlm):
 def test_help_lists_every_command(affectvlm):
     status, text, _ = affectvlm("--help")
     assert status == 0
-    assert set(COMMANDS) == {"demo", "synth", "prepare", "train", "evaluate", "predict", "show", "app"}
+    assert set(COMMANDS) == {"demo", "synth", "inspect", "prepare", "train", "evaluate", "predict", "show", "app"}
     for name in COMMANDS:
         assert re.search(rf"^\W*{name}\s+\w", text, re.MULTILINE), name
 
@@ -240,7 +244,7 @@ def test_a_library_that_really_is_missing_names_its_extra(tmp_path):
 def test_every_optional_library_is_known_with_its_extra():
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     imported = {"scikit-learn": "sklearn"}
-    for extra in ("train", "app"):
+    for extra in ("train", "app", "ray", "dask"):
         names = {re.match(r"[\w-]+", requirement)[0] for requirement in declared[extra]}
         assert {imported.get(name, name) for name in names} == {n for n, its in EXTRAS.items() if its == extra}
 
@@ -403,6 +407,10 @@ def test_synth_lets_everybody_perform_a_capture(affectvlm, tmp_path):
     [
         (["--capture", "take.csv"], "take.csv: expected a csv of Live Link Face"),
         (["--capture", "take.csv", "--prepare"], "leave out --prepare, or --capture"),
+        (["--capture", "take.csv", "--protocol", "bu3dfe"], "leave out --capture, or --protocol"),
+        (["--prepare", "--format", "wrl"], "leave out --prepare, or --format"),
+        (["--size", "64"], "add --prepare, or leave out --size and --maps"),
+        (["--maps", "depth"], "add --prepare, or leave out --size and --maps"),
         (["--faces", "makehuman"], "makehuman is read from its own folder: name it with --from DIR"),
         (["--from", "."], "the embedded face needs no folder"),
     ],
@@ -424,6 +432,118 @@ def test_synth_names_an_empty_folder_and_where_to_get_makehuman(affectvlm, tmp_p
     assert said.startswith(f"error: {empty}")
     assert "get it from https://github.com/makehumancommunity/mpfb2" in said
     assert sorted(tmp_path.iterdir()) == [empty]
+
+
+@pytest.fixture
+def own_scans(embedded_samples, tmp_path) -> Path:
+    """Four scans of two subjects, and a file of theirs that is none."""
+    root = tmp_path / "my scans"
+    for number in (3, 15, 28, 40):
+        sample = embedded_samples[number]
+        scan = sample.load()
+        folder = root / sample.subject / sample.emotion
+        folder.mkdir(parents=True, exist_ok=True)
+        trimesh.Trimesh(scan.vertices, scan.triangles, process=False).export(folder / f"{number}.ply")
+    (folder / "broken.ply").write_bytes(b"ply\nformat")
+    return root
+
+
+def test_prepare_makes_a_set_tells_what_was_skipped_and_goes_on(affectvlm, own_scans, tmp_path):
+    to = tmp_path / "set"
+    command = ["prepare", "folder", own_scans, "--out", to, "--size", "16", "--maps", "depth", "--jobs", "1"]
+    status, text, error = affectvlm(*command)
+    assert (status, error) == (0, "")
+    assert text.splitlines() == [
+        f"4 scans of 2 subjects are in {to}",
+        f"1 of 5 scans could not be used; {to / 'skipped.csv'} says why",
+        "Next:",
+        f"  affectvlm evaluate {to} --out runs/mine",
+    ]
+    made = PreparedSet(to)
+    assert (made.rig.size_px, made.rig.maps, made.source) == (16, ("depth",), "folder my scans")
+    before = contents(to)
+    assert affectvlm(*command) == (status, text, error)
+    assert contents(to) == before
+
+
+def test_prepare_refuses_another_rig_in_the_same_set(affectvlm, own_scans, tmp_path):
+    to = tmp_path / "set"
+    command = ["prepare", "folder", own_scans, "--out", to, "--jobs", "1", "--size"]
+    assert affectvlm(*command, "16")[0] == 0
+    before = contents(to)
+    status, text, error = affectvlm(*command, "24")
+    assert (status, text) == (2, "")
+    assert error.startswith(f"error: {to}: holds other prepared views")
+    assert "rig.size_px is 16 there and 24 here" in error
+    assert error.count("\n") == 1
+    assert contents(to) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--address", "auto"], "--address is a cluster's; name its kind with --backend ray or dask"),
+        (["--protocol", "none"], "has no protocol 'none'; choose one of"),
+    ],
+)
+def test_prepare_says_in_a_line_what_does_not_go_together(affectvlm, own_scans, tmp_path, arguments, line):
+    status, text, error = affectvlm("prepare", "folder", own_scans, "--out", tmp_path / "set", *arguments)
+    assert (status, text) == (2, "")
+    assert error.startswith("error: ")
+    assert line in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(("backend", "library"), [("ray", "ray"), ("dask", "distributed")])
+def test_prepare_without_a_clusters_library_names_its_extra(
+    affectvlm, own_scans, tmp_path, monkeypatch, backend, library
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    arguments = ["--out", tmp_path / "set", "--backend", backend]
+    status, text, error = affectvlm("prepare", "folder", own_scans, *arguments)
+    assert (status, text) == (2, "")
+    assert error.endswith(f"needs the library {library}; install it with: pip install 'affectvlm[{backend}]'\n")
+
+
+def test_the_command_lines_data_sets_are_those_that_are_read():
+    assert [item.value for item in DatasetOption] == list(DATASETS)
+
+
+def test_the_command_lines_maps_are_those_that_a_rig_has():
+    assert sorted(item.value for item in MapOption) == sorted(get_args(MapName))
+
+
+def test_inspect_counts_what_is_there_and_finds_the_damaged_file(affectvlm, own_scans):
+    status, text, error = affectvlm("inspect", "folder", own_scans, "--read")
+    assert (status, error) == (1, "")
+    assert re.search(r"subjects\W+2\W", text)
+    assert re.search(r"unreadable scans\W+1\W", text)
+    (line,) = [line for line in text.splitlines() if "broken.ply" in line]
+    assert line.startswith(str(next(own_scans.rglob("broken.ply"))))
+
+
+def test_inspect_does_not_read_scans_unless_asked(affectvlm, own_scans):
+    status, text, _ = affectvlm("inspect", "folder", own_scans)
+    assert status == 0
+    assert "No scan was read; --read does that" in text
+
+
+def test_an_inspection_in_json_and_csv_holds_all_problems(affectvlm, own_scans):
+    for number in range(30):
+        next(own_scans.rglob("broken.ply")).with_name(f"empty{number:02d}.ply").touch()
+    status, text, _ = affectvlm("inspect", "folder", own_scans, "--format", "json")
+    found = json.loads(text)
+    assert (status, found["dataset"], found["counts"]["unreadable scans"]) == (1, "folder", 30)
+    empty = [problem for problem in found["problems"] if "empty" in problem["path"]]
+    assert len(empty) >= 30
+    status, text, _ = affectvlm("inspect", "folder", own_scans, "--format", "csv")
+    header, *rows = csv.reader(io.StringIO(text))
+    assert (status, header) == (1, ["subject", "path", "problem"])
+    assert rows == [[p["subject"] or "", p["path"], p["what"]] for p in found["problems"]]
+    status, text, _ = affectvlm("inspect", "folder", own_scans)
+    assert status == 1
+    assert f"... and {len(rows) - 20} more; --format csv lists all" in text
 
 
 @pytest.mark.slow

@@ -1,10 +1,16 @@
 """A file is there whole or not at all."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from affectvlm.files import written_whole
+from affectvlm.errors import DataError
+from affectvlm.files import claim_folder, locked, remove_leftovers, written_whole
 
 
 def test_the_file_appears_when_the_block_ends_well_and_not_before(tmp_path):
@@ -52,3 +58,70 @@ def test_an_older_file_is_replaced(tmp_path):
     with written_whole(file) as path:
         Path(path).write_text("new")
     assert file.read_text() == "new"
+
+
+def test_a_locked_folder_is_one_processs_alone(tmp_path):
+    folder = tmp_path / "new" / "set"
+    with locked(folder):
+        expected = (
+            f"{folder}: expected to be alone here, found process {os.getpid()} on {socket.gethostname()} at work; "
+        )
+        with pytest.raises(DataError) as refused, locked(folder):
+            pass
+        assert str(refused.value).startswith(expected)
+    assert list(folder.iterdir()) == []
+    with locked(folder):
+        assert [path.name for path in folder.iterdir()] == [".lock"]
+
+
+def test_a_killed_process_leaves_its_folder_to_the_next(tmp_path):
+    """The other process says when it has the folder, and is killed in it."""
+    code = """
+import sys
+from pathlib import Path
+from affectvlm.files import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "locked\n"
+        with pytest.raises(DataError, match=f"found process {other.pid} on"), locked(tmp_path):
+            pass
+        other.send_signal(signal.SIGKILL)
+        other.wait()
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    with locked(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_cannot_be_locked_as_a_folder(tmp_path):
+    (file := tmp_path / "file").write_text("kept")
+    with pytest.raises(DataError, match="expected an empty folder, found a file"), locked(file):
+        pass
+    assert file.read_text() == "kept"
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    (tmp_path / "deep").mkdir()
+    kept = [tmp_path / "deep" / "a.npy", tmp_path / ".hidden", tmp_path / "unfinished.txt"]
+    leftovers = [tmp_path / ".a.npy.12.unfinished.npy", tmp_path / "deep" / ".b.12.unfinished"]
+    for path in (*kept, *leftovers):
+        path.write_text("x")
+    remove_leftovers(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+
+
+def test_a_claim_on_a_folder_with_another_plan_names_what_differs(tmp_path):
+    claim_folder(tmp_path, {"rig": {"size": 64, "maps": ["depth"]}, "samples": 3}, "views")
+    before = (tmp_path / "plan.json").read_bytes()
+    with pytest.raises(DataError) as refused:
+        claim_folder(tmp_path, {"rig": {"size": 96, "maps": ["depth"]}, "samples": 3, "new": True}, "views")
+    assert str(refused.value) == (
+        f"{tmp_path}: holds other views, or such as were made with other settings or another version: "
+        f"rig.size is 64 there and 96 here, new is None there and True here (see {tmp_path / 'plan.json'}); "
+        "choose another folder, or delete this one first"
+    )
+    assert (tmp_path / "plan.json").read_bytes() == before

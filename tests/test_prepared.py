@@ -1,6 +1,7 @@
 """Prepared sets: exactly what the renderer gives, whole or not at all, the same however they came about."""
 
 import json
+import os
 import pickle
 import re
 import shutil
@@ -14,7 +15,7 @@ import pandas as pd
 import pytest
 
 from affectvlm.errors import DataError, ScanError
-from affectvlm.prepared import PreparedSet, prepare, writer
+from affectvlm.prepared import PreparedSet, prepare, samples_done, shard, writer
 from affectvlm.scan import FaceScan, Sample, normalize
 from affectvlm.views import Rig, encode, render, to_channels
 
@@ -25,7 +26,7 @@ FULL_RIG = Rig(size_px=16, maps=("texture", "normals", "depth"))
 @pytest.fixture(scope="module", autouse=True)
 def small_shards():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(writer, "SHARD_SAMPLES", 2)
+        patch.setattr(shard, "SHARD_SAMPLES", 2)
         yield
 
 
@@ -33,10 +34,16 @@ def small_shards():
 def samples(embedded_samples) -> list[Sample]:
     """Five of two subjects: two whole shards and a half one.
 
-    The second is still to be normalised, the third is neutral, the last has no attributes.
+    The second is still to be normalised, the third is neutral, the last two are frames, the last has no attributes.
     """
     picked = [embedded_samples[i] for i in (4, 15, 0, 31, 49)]
-    return [picked[0], replace(picked[1], normalized=False), *picked[2:4], replace(picked[4], attributes={})]
+    return [
+        picked[0],
+        replace(picked[1], normalized=False),
+        picked[2],
+        replace(picked[3], sequence="S/take", frame=0),
+        replace(picked[4], sequence="S/take", frame=7, attributes={}),
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,14 @@ def refuse(reason: str) -> FaceScan:
     raise ScanError(reason)
 
 
+def refuse_file(file: str, reason: str) -> FaceScan:
+    raise ScanError(f"{file}: {reason}")
+
+
+def too_dark() -> FaceScan:
+    raise ScanError("too dark")
+
+
 def fail_first(marker: Path, error: type[BaseException], sample: Sample) -> FaceScan:
     """Load a sample, but not the first time."""
     if not marker.exists():
@@ -68,7 +83,7 @@ def fail_first(marker: Path, error: type[BaseException], sample: Sample) -> Face
 def rendered(sample: Sample, rig: Rig) -> dict[str, np.ndarray]:
     """What should be kept of a sample: normalised, but never twice."""
     scan = sample.load()
-    return encode(render(scan if sample.normalized else normalize(scan), rig))
+    return encode(render(scan if sample.normalized else normalize(scan).face, rig))
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -103,10 +118,21 @@ def test_views_of_a_row_are_what_was_kept(samples, tmp_path):
 def test_the_index_says_what_is_known_of_each_sample(samples, made):
     prepared = PreparedSet(made)
     index = prepared.index
-    assert list(index.columns) == ["key", "subject", "emotion", "intensity", "attributes", "shard", "row"]
+    described = ["key", "subject", "emotion", "intensity", "attributes", "sequence", "frame", "quality"]
+    assert list(index.columns) == [*described, "shard", "row"]
     for name in ("key", "subject", "emotion"):
         assert index[name].tolist() == [getattr(s, name) for s in samples]
-    assert index["intensity"].dtype == "Int64"
+    assert [index[name].dtype for name in ("intensity", "sequence", "frame", "quality")] == [
+        "Int64",
+        "string",
+        "Int64",
+        "Float32",
+    ]
+    assert index["sequence"].tolist() == [pd.NA] * 3 + ["S/take", "S/take"]
+    assert index["frame"].tolist() == [pd.NA] * 3 + [0, 7]
+    # Only the second did not come normalised, so that nothing was found out about the others.
+    assert index["quality"].isna().tolist() == [True, False, True, True, True]
+    assert index["quality"][1] == np.float32(normalize(samples[1].load()).quality.score)
     assert index["emotion"].tolist() == ["anger", "happiness", "neutral", "disgust", "surprise"]
     assert index["intensity"].tolist() == [4, 3, pd.NA, 2, 4]
     assert [prepared.attributes(row) for row in range(5)] == [dict(s.attributes) for s in samples]
@@ -137,12 +163,17 @@ def test_two_processes_write_the_same_bytes_as_one(samples, made, tiny_rig, tmp_
     assert contents(tmp_path / "set") == contents(made)
 
 
-def test_progress_counts_the_samples_up_to_all_of_them(samples, tiny_rig, tmp_path):
-    told: list[int] = []
-    prepare(samples, tiny_rig, tmp_path / "set", SOURCE, on_progress=told.append)
-    assert told == [2, 4, 5]
-    prepare(samples, tiny_rig, tmp_path / "set", SOURCE, on_progress=told.append)
-    assert told == [2, 4, 5, 5]
+def test_progress_is_told_while_it_goes_on(samples, tiny_rig, tmp_path):
+    """Each sample, when it is loaded, asks how many are done: as many as stand in whole shards before its own."""
+    folder, told = tmp_path / "set", []
+
+    def load(sample: Sample) -> FaceScan:
+        told.append(samples_done(folder, 5))
+        return sample.load()
+
+    prepare([replace(s, load=partial(load, s)) for s in samples], tiny_rig, folder, SOURCE)
+    assert told == [0, 0, 2, 2, 4]
+    assert samples_done(folder, 5) == 5
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
@@ -180,11 +211,15 @@ def test_a_finished_set_is_opened_without_loading_anything(samples, own, made, t
 
 
 def test_a_scan_that_cannot_be_used_is_named_with_its_reason_and_the_rest_is_used(samples, made, tiny_rig, tmp_path):
-    bad = replace(samples[2], load=partial(refuse, 'scan.obj: no "face", only hair'))
-    prepared = prepare([*samples[:2], bad, *samples[3:]], tiny_rig, tmp_path / "set", SOURCE)
+    bad = replace(samples[2], load=partial(refuse_file, "scan.obj", 'no "face", only hair'))
+    unnamed = replace(samples[4], key="unnamed", load=too_dark)
+    prepared = prepare([*samples[:2], bad, *samples[3:], unnamed], tiny_rig, tmp_path / "set", SOURCE)
     assert prepared.index["key"].tolist() == [s.key for s in samples if s.key != bad.key]
-    skipped = pd.read_csv(tmp_path / "set" / "skipped.csv")
-    assert skipped.to_dict("records") == [{"key": bad.key, "skipped": 'scan.obj: no "face", only hair'}]
+    skipped = pd.read_csv(tmp_path / "set" / "skipped.csv", keep_default_na=False)
+    assert skipped.to_dict("records") == [
+        {"key": bad.key, "path": "scan.obj", "reason": 'scan.obj: no "face", only hair'},
+        {"key": unnamed.key, "path": "", "reason": "too dark"},
+    ]
     whole = PreparedSet(made)
     np.testing.assert_array_equal(prepared.channels(np.arange(4)), whole.channels(np.array([0, 1, 3, 4])))
 
@@ -211,22 +246,32 @@ def test_no_samples_at_all_are_refused(tiny_rig, tmp_path):
     assert not (tmp_path / "set").exists()
 
 
+OTHER = {
+    "fewer samples": "samples is 5 there and 4 here, fingerprint is",
+    "other keys": "fingerprint is",
+    "another sequence": "fingerprint is",
+    "another order": "fingerprint is",
+    "another rig": r"rig\.pitch_deg is 0\.0 there and 5\.0 here, fingerprint is",
+    "another source": "source is synthetic: a test there and synthetic: another test here, fingerprint is",
+}
+
+
 @pytest.mark.parametrize("finished", [True, False])
-@pytest.mark.parametrize("other", ["fewer samples", "other keys", "another order", "another rig", "another source"])
+@pytest.mark.parametrize("other", OTHER)
 def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny_rig, other, finished):
     if not finished:
         (own / "manifest.json").unlink()
     before = contents(own)
     arguments = {
         "fewer samples": (samples[:4], tiny_rig, own, SOURCE),
+        "another sequence": ([*samples[:4], replace(samples[4], sequence="S/2")], tiny_rig, own, SOURCE),
         "other keys": ([*samples[:4], replace(samples[4], key="other")], tiny_rig, own, SOURCE),
         "another order": (samples[::-1], tiny_rig, own, SOURCE),
         "another rig": (samples, Rig(size_px=16, pitch_deg=5), own, SOURCE),
         "another source": (samples, tiny_rig, own, "synthetic: another test"),
     }[other]
-    with pytest.raises(
-        DataError, match=r"holds other prepared views, or such as were made with other settings .*\(see .*plan\.json\)"
-    ):
+    line = rf"holds other prepared views, or such .* another version: {OTHER[other]} \w+ there .*\(see .*plan\.json\)"
+    with pytest.raises(DataError, match=line):
         prepare(*arguments)
     assert contents(own) == before
 
@@ -244,7 +289,7 @@ def test_an_empty_folder_is_taken(samples, tiny_rig, tmp_path):
 
 def test_a_folder_that_is_none_is_refused(samples, tiny_rig, tmp_path):
     (tmp_path / "file").write_text("a file")
-    with pytest.raises(DataError, match="expected an empty folder for the prepared views"):
+    with pytest.raises(DataError, match="expected an empty folder, found a file"):
         prepare(samples, tiny_rig, tmp_path / "file", SOURCE)
 
 
@@ -257,7 +302,7 @@ def test_a_folder_without_a_set_says_how_to_make_one(tmp_path, folder):
 def test_a_set_of_another_format_is_refused(own):
     file = own / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "format": 99}))
-    with pytest.raises(DataError, match=r"expected format 1, found 99; prepare the set again"):
+    with pytest.raises(DataError, match=r"expected format 2, found 99; prepare the set again"):
         PreparedSet(own)
 
 
@@ -278,9 +323,12 @@ def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
     scan = samples[0].load()
     in_metres = scan.moved(np.eye(3), np.zeros(3), 0.001)
     sample = replace(samples[0], load=lambda: in_metres, normalized=False)
+    again = replace(sample, key="again")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(prepare([sample], tiny_rig, tmp_path / "set", SOURCE)) == 1
+        assert len(prepare([sample, samples[2], again], tiny_rig, tmp_path / "set", SOURCE)) == 3
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    assert manifest["warnings"] == {"taken to be in metres, and brought to millimetres": 2}
 
 
 def test_scans_that_changed_under_the_same_names_are_not_taken_for_the_old_ones(samples, tiny_rig, tmp_path):
@@ -293,3 +341,86 @@ def test_scans_that_changed_under_the_same_names_are_not_taken_for_the_old_ones(
 def test_a_repeated_key_is_refused(samples, tiny_rig, tmp_path):
     with pytest.raises(DataError, match="same key"):
         prepare([samples[0], samples[0]], tiny_rig, tmp_path / "set", SOURCE)
+
+
+def test_a_fault_of_the_programs_own_names_the_sample(samples, tiny_rig, tmp_path):
+    broken = replace(samples[1], load=partial(fail_first, tmp_path / "marker", IndexError("out of bounds"), samples[1]))
+    with pytest.raises(IndexError) as raised:
+        prepare([samples[0], broken], tiny_rig, tmp_path / "set", SOURCE, jobs=2)
+    assert f"while preparing {broken.key}" in raised.value.__notes__
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_rendered(samples, tiny_rig, tmp_path, monkeypatch):
+    """A sample of three views of 16 px takes 2 bytes a pixel for depth and 3 for normals, and 100 MB are spared."""
+    unloadable = [replace(s, load=partial(refuse, "loaded")) for s in samples]
+    needed = 5 * 3 * 16 * 16 * (2 + 3) + 100_000_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, needed - 1))
+    with pytest.raises(DataError, match=r"5 scans take 0\.1 GB, found 0\.1 GB free; free some, choose another disk"):
+        prepare(unloadable, tiny_rig, tmp_path / "set", SOURCE)
+    assert list(contents(tmp_path / "set")) == ["plan.json"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, needed))
+    assert len(prepare(samples, tiny_rig, tmp_path / "set", SOURCE)) == 5
+
+
+@pytest.mark.filterwarnings("ignore:.*no texture:UserWarning")
+@pytest.mark.parametrize("rig", [Rig(size_px=16), FULL_RIG], ids=lambda r: r.maps)
+def test_what_a_scan_takes_on_disk_is_known_beforehand(samples, rig, tmp_path):
+    prepared = prepare(samples, rig, tmp_path / "set", SOURCE)
+    arrays = [np.load(path) for path in (tmp_path / "set" / "shards").glob("*.npy")]
+    assert sum(array.nbytes for array in arrays) == len(prepared) * shard.sample_bytes(rig)
+
+
+def test_two_at_once_in_one_folder_do_no_harm(samples, made, tiny_rig, tmp_path):
+    """The second comes while the first renders; it is sent away, and the first ends undisturbed."""
+    folder = tmp_path / "set"
+    sent_away: list[str] = []
+
+    def load() -> FaceScan:
+        with pytest.raises(DataError) as refused:
+            prepare(samples, tiny_rig, folder, SOURCE)
+        sent_away.append(str(refused.value))
+        return samples[0].load()
+
+    prepare([replace(samples[0], load=load), *samples[1:]], tiny_rig, folder, SOURCE)
+    (line,) = sent_away
+    assert re.search(rf"expected to be alone here, found process {os.getpid()} on \S+ at work; wait for it", line)
+    assert contents(folder) == contents(made)
+
+
+def test_what_killed_runs_left_is_cleaned_away(samples, made, own, tiny_rig):
+    for name in ("manifest.json", "shards/00001.parquet", "shards/00001.depth.npy"):
+        (own / name).unlink()
+    (own / "shards" / ".00001.depth.npy.99999.unfinished.npy").write_bytes(b"half")
+    (own / ".index.parquet.99999.unfinished.parquet").write_bytes(b"half")
+    (own / ".lock").write_text("process 99999 on a machine that lost its power")
+    prepare(samples, tiny_rig, own, SOURCE)
+    assert contents(own) == contents(made)
+
+
+def test_workers_that_write_to_another_disk_are_found_out(samples, tiny_rig, tmp_path, monkeypatch):
+    """As on a cluster whose machines share no file system."""
+    monkeypatch.setattr(writer, "write_shard", lambda folder, *rest: shard.write_shard(tmp_path / "elsewhere", *rest))
+    line = r"the workers wrote 3 shards, found 0 here; a cluster's machines must all see this folder"
+    with pytest.raises(DataError, match=line):
+        prepare(samples, tiny_rig, tmp_path / "set", SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        (
+            "scans/a b.ply: taken to be in metres, and brought to millimetres",
+            "taken to be in metres, and brought to millimetres",
+        ),
+        ("x.obj: 12 of 3.5 triangles left out", "N of N triangles left out"),
+        ("no file 7", "no file N"),
+    ],
+)
+def test_warnings_are_counted_without_their_files_and_numbers(message, kind):
+    assert shard._kind(message) == kind
+
+
+def test_a_run_that_was_killed_after_its_last_file_leaves_nothing_in_the_end(samples, made, own, tiny_rig):
+    (own / ".lock").write_text("process 99999 on a machine that lost its power")
+    prepare(samples, tiny_rig, own, SOURCE)
+    assert contents(own) == contents(made)

@@ -18,10 +18,18 @@ from rich.status import Status
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from affectvlm.datasets.inspection import Inspection
     from affectvlm.recognizer import Prediction
 
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
+
+
+PROBLEMS_SHOWN = 20
+"""Of a data set; more would push the table off the screen."""
+
+RATE_PERIOD_S = 600
+"""The time left is reckoned from the last ten minutes: what is done comes in lots, some of them a minute apart."""
 
 
 def show_warnings_as_lines() -> None:
@@ -31,6 +39,23 @@ def show_warnings_as_lines() -> None:
         err.print(f"[yellow]warning:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
 
     warnings.showwarning = print_line  # type: ignore[assignment]
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a line as it is: a path may hold what rich would take for markup."""
+    out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def say_next(*commands: str) -> None:
+    """Print what to try next."""
+    out.print("Next:")
+    for command in commands:
+        say(f"  {command}", "bold")
+
+
+def print_error(text: str) -> None:
+    """Print what a user can mend, in one line."""
+    err.print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def working(text: str) -> Status:
@@ -64,7 +89,7 @@ def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -
     )
     finished = threading.Event()
     # A script that reads the error stream gets errors and warnings only.
-    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal, speed_estimate_period=RATE_PERIOD_S) as progress:
         task = progress.add_task(text, total=total)
 
         def watch(ask: Callable[[], int]) -> None:
@@ -110,6 +135,38 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Table:
         first, *rest = sorted(p.probabilities.items(), key=lambda item: -item[1])
         others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest if share >= 0.005)
         table.add_row(escape(p.path), f"{first[0]} {100 * first[1]:.0f} %", others)
+    return table
+
+
+def print_inspection(found: Inspection, style: str) -> None:
+    """Print what a data set holds: a ``table`` with the first problems, all as ``json``, or all problems as ``csv``."""
+    if style == "json":
+        print(json.dumps(found.to_dict(), indent=2, ensure_ascii=False))
+    elif style == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(["subject", "path", "problem"])
+        writer.writerows([problem.subject or "", problem.path, problem.what] for problem in found.problems)
+    else:
+        out.print(_count_table(found))
+        for problem in found.problems[:PROBLEMS_SHOWN]:
+            say(f"{problem.path}: {problem.what}")
+        if len(found.problems) > PROBLEMS_SHOWN:
+            say(f"... and {len(found.problems) - PROBLEMS_SHOWN} more; --format csv lists all")
+        if not found.read:
+            say("No scan was read; --read does that, and finds damaged files.")
+
+
+def _count_table(found: Inspection) -> Table:
+    table = Table(title=f"{escape(found.dataset)} in {escape(found.root)}", title_justify="left")
+    table.add_column("")
+    table.add_column("found", justify="right")
+    if found.expected:
+        table.add_column("published", justify="right")
+    for row in found.summary():
+        count, expected = row["found"], row["expected"]
+        style = "" if expected in (None, count) else "yellow"
+        cells = [str(row["what"]), str(count), "" if expected is None else str(expected)]
+        table.add_row(*cells[: len(table.columns)], style=style)
     return table
 
 

@@ -22,3 +22,9 @@ class ModelError(AffectVLMError):
 
 class ConfigError(AffectVLMError):
     """A setting is unknown or contradicts another."""
+
+
+def in_one_line(text: str, longest: int = 200) -> str:
+    """Make what a file or a library said fit to stand within a message: short, and nothing that moves the cursor."""
+    text = " ".join(text.split())[:longest]
+    return "".join(character if character.isprintable() else "?" for character in text)

@@ -4,9 +4,9 @@ Layout of the folder::
 
     plan.json         the rig, the source and a hash of the samples' labels and stamps: what this set is
     shards/00000.*    views of up to ``SHARD_SAMPLES`` samples: one ``.npy`` a map, and a Parquet table of the rows
-    index.parquet     all rows: key, subject, emotion, intensity, attributes (JSON), shard, row
-    skipped.csv       samples that could not be used, and why
-    manifest.json     written last: the set is whole
+    index.parquet     all rows: what is known of each sample, and its shard and row
+    skipped.csv       samples that could not be used: key, path, reason
+    manifest.json     the plan, and how many samples were used, skipped and warned of; written last: the set is whole
 
 Memory-mapped ``.npy`` because training reads random samples: a chunked store has to unpack whole chunks for each.
 """
@@ -24,7 +24,7 @@ from affectvlm.emotions import class_order
 from affectvlm.errors import DataError
 from affectvlm.views import Rig, Views, decode, to_channels
 
-FORMAT = 1
+FORMAT = 2
 
 
 class PreparedSet:
@@ -39,6 +39,7 @@ class PreparedSet:
     ----------
     index : DataFrame
         One row a sample: ``key``, ``subject``, ``emotion``, ``intensity`` (nullable), ``attributes`` (JSON text),
+        ``sequence`` and ``frame`` (of frames; else null), ``quality`` (0 to 1; null for scans that came normalised),
         ``shard``, ``row``.
     rig : Rig
     source : str

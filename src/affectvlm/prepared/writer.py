@@ -1,39 +1,38 @@
-"""Scans -> normalised -> rendered -> shards on disk; in parallel, and resumable at any moment."""
+"""Scans -> shards of views -> a prepared set; in parallel, on one machine or many, and resumable at any moment."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import warnings
-from collections.abc import Callable, Sequence
+import shutil
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import joblib
-import numpy as np
 import pandas as pd
 
-from affectvlm.errors import DataError, ScanError
-from affectvlm.files import claim_folder, written_whole
+from affectvlm import __version__
+from affectvlm.errors import DataError
+from affectvlm.files import LOCK, claim_folder, locked, remove_leftovers, written_whole
+from affectvlm.prepared import shard
 from affectvlm.prepared.prepared_set import FORMAT, PreparedSet
-from affectvlm.scan import Sample, normalize
-from affectvlm.views import Rig, encode, render
-from affectvlm.views.rig import MapName
+from affectvlm.prepared.shard import finished_shards, sample_bytes, table_file, write_shard
+from affectvlm.scan import Sample
+from affectvlm.views import Rig
 
-SHARD_SAMPLES = 64
-"""Few enough that a shard of nine 224 px maps stays below 80 MB, and that progress is seen to move."""
+SPARE_BYTES = 100_000_000
+"""What should be left on the disk; tables and index take a small part of it."""
 
-COLUMNS = ["key", "subject", "emotion", "intensity", "attributes", "shard", "row", "skipped"]
+KINDS_TOLD = 50
+"""Kinds of warnings that the manifest counts."""
 
 
-def prepare(
-    samples: Sequence[Sample],
-    rig: Rig,
-    folder: Path,
-    source: str,
-    jobs: int = 1,
-    on_progress: Callable[[int], None] = lambda done: None,
-) -> PreparedSet:
+def prepare(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs: int = 1) -> PreparedSet:
     """Make a prepared set, or finish one that was interrupted.
+
+    The result is the same, byte for byte, however often it was interrupted, and for any number of workers.
+    :func:`~affectvlm.prepared.samples_done` tells how far it is.
 
     Parameters
     ----------
@@ -44,92 +43,85 @@ def prepare(
     source : str
         A word about where the scans come from, kept in the manifest.
     jobs : int
-        Worker processes (joblib's active backend).
-    on_progress : callable
-        Called with the number of samples finished each time a shard is.
+        Worker processes, of joblib's active backend; -1 for as many as there are cores. Workers on other machines
+        must see ``folder`` and the scans under the same paths.
 
     Raises
     ------
     DataError
-        The folder holds a set of other samples or another rig, or no sample could be used.
+        The folder holds a set of other samples or another rig, another process is at work in it, the disk is too
+        small, or no sample could be used.
     """
     folder = Path(folder)
-    shards = [samples[start : start + SHARD_SAMPLES] for start in range(0, len(samples), SHARD_SAMPLES)]
-    _claim(folder, {"format": FORMAT, "source": source, "rig": rig.model_dump(mode="json")}, samples)
-    if (folder / "manifest.json").exists():
-        on_progress(len(samples))
+    plan = _plan(samples, rig, folder, source)
+    # A run that was killed with its last breath leaves a whole set, and its lock.
+    if (folder / "manifest.json").exists() and not (folder / LOCK).exists():
+        claim_folder(folder, plan, "prepared views")
         return PreparedSet(folder)
-
-    work = (joblib.delayed(_write_shard)(folder / "shards", number, shard, rig) for number, shard in enumerate(shards))
-    done = 0
-    for count in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
-        done += count
-        on_progress(done)
-
-    tables = [pd.read_parquet(folder / "shards" / f"{number:05d}.parquet") for number in range(len(shards))]
-    _finish(folder, pd.concat(tables, ignore_index=True), source, rig)
+    with locked(folder):
+        claim_folder(folder, plan, "prepared views")
+        remove_leftovers(folder)
+        _write_shards(samples, rig, folder, jobs)
+        _finish(folder, plan, rig)
     return PreparedSet(folder)
 
 
-def _claim(folder: Path, plan: dict[str, object], samples: Sequence[Sample]) -> None:
-    """Write down what the set will be, or make sure that the folder's is the same."""
+def _plan(samples: Sequence[Sample], rig: Rig, folder: Path, source: str) -> dict[str, object]:
+    """Say what the set will be; another plan's folder is refused."""
     if not samples:
         raise DataError(f"{folder}: there are no samples to prepare")
     if len({sample.key for sample in samples}) < len(samples):
         raise DataError(f"{folder}: two samples have the same key; each needs its own")
-    told = [[s.key, s.subject, s.emotion, s.intensity, dict(s.attributes), s.stamp] for s in samples]
-    text = json.dumps([plan, told], sort_keys=True)
-    fingerprint = hashlib.sha256(text.encode()).hexdigest()[:16]
-    claim_folder(folder, {**plan, "samples": len(samples), "fingerprint": fingerprint}, "prepared views")
+    plan = {"format": FORMAT, "affectvlm": __version__, "source": source, "rig": rig.model_dump(mode="json")}
+    digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode())
+    for s in samples:
+        told = [s.key, s.subject, s.emotion, s.intensity, dict(s.attributes), s.stamp, s.sequence, s.frame]
+        digest.update(json.dumps(told, sort_keys=True).encode())
+    return {**plan, "samples": len(samples), "fingerprint": digest.hexdigest()[:16]}
 
 
-def _write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) -> int:
-    """Render one shard's samples; its table is written last and says that the shard is whole."""
-    table_file = folder / f"{number:05d}.parquet"
-    if table_file.exists():
-        return len(samples)
-    rows: list[list[object]] = []
-    kept: list[dict[MapName, np.ndarray]] = []
-    for sample in samples:
-        reason = None
-        try:
-            with warnings.catch_warnings():
-                # A guessed unit or a missing texture would be told once a scan; `affectvlm show` tells it for one.
-                warnings.simplefilter("ignore", UserWarning)
-                scan = sample.load()
-                maps = encode(render(scan if sample.normalized else normalize(scan), rig))
-        except ScanError as error:
-            reason = str(error)
-        attributes = json.dumps(dict(sample.attributes), sort_keys=True)
-        row = len(kept) if reason is None else -1
-        rows.append([sample.key, sample.subject, sample.emotion, sample.intensity, attributes, number, row, reason])
-        if reason is None:
-            kept.append(maps)
-    for name in rig.maps if kept else ():
-        with written_whole(folder / f"{number:05d}.{name}.npy") as path:
-            np.save(path, np.stack([maps[name] for maps in kept]))
-    with written_whole(table_file) as path:
-        pd.DataFrame(rows, columns=COLUMNS).astype({"intensity": "Int64", "skipped": "string"}).to_parquet(path)
-    return len(samples)
+def _write_shards(samples: Sequence[Sample], rig: Rig, folder: Path, jobs: int) -> None:
+    """Make the shards that are not there yet."""
+    step = shard.SHARD_SAMPLES
+    done = finished_shards(folder)
+    parts = {n: samples[start : start + step] for n, start in enumerate(range(0, len(samples), step)) if n not in done}
+    _check_space(folder, rig, sum(len(part) for part in parts.values()))
+    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(folder, n, part, rig) for n, part in parts.items())
+    if lost := parts.keys() - finished_shards(folder):
+        raise DataError(
+            f"{folder}: the workers wrote {len(parts)} shards, found {len(parts) - len(lost)} here; a cluster's "
+            "machines must all see this folder under the same path"
+        )
 
 
-def _finish(folder: Path, rows: pd.DataFrame, source: str, rig: Rig) -> None:
+def _check_space(folder: Path, rig: Rig, samples: int) -> None:
+    """Refuse to begin what would end with a full disk."""
+    needed = sample_bytes(rig) * samples + (SPARE_BYTES if samples else 0)
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise DataError(
+            f"{folder}: {samples} scans take {needed / 1e9:.1f} GB, found {free / 1e9:.1f} GB free; free some, "
+            "choose another disk, smaller views (--size) or fewer maps (--maps)"
+        )
+
+
+def _finish(folder: Path, plan: dict[str, object], rig: Rig) -> None:
     """Write the index, what was skipped and, last, the manifest."""
-    used, skipped = rows[rows["skipped"].isna()], rows[rows["skipped"].notna()]
+    rows = pd.concat([pd.read_parquet(table_file(folder, n)) for n in sorted(finished_shards(folder))])
+    used, skipped = rows[rows["reason"].isna()], rows[rows["reason"].notna()]
     if used.empty:
-        raise DataError(f"{folder}: none of the {len(rows)} scans could be used; the first: {rows['skipped'].iat[0]}")
+        raise DataError(f"{folder}: none of the {len(rows)} scans could be used; the first: {rows['reason'].iat[0]}")
     with written_whole(folder / "skipped.csv") as path:
-        skipped[["key", "skipped"]].to_csv(path, index=False)
+        skipped[["key", "path", "reason"]].to_csv(path, index=False)
     with written_whole(folder / "index.parquet") as path:
-        used.drop(columns="skipped").reset_index(drop=True).to_parquet(path)
+        used.loc[:, "key":"row"].reset_index(drop=True).to_parquet(path)
+    kinds = Counter(kind for kinds in rows["warnings"] for kind in json.loads(kinds))
     manifest = {
-        "format": FORMAT,
-        "source": source,
-        "rig": rig.model_dump(mode="json"),
+        **plan,
         "rig_fingerprint": rig.fingerprint,
-        "fingerprint": json.loads((folder / "plan.json").read_text())["fingerprint"],
         "samples": len(used),
         "skipped": len(skipped),
+        "warnings": dict(kinds.most_common(KINDS_TOLD)),
     }
     with written_whole(folder / "manifest.json") as path:
         path.write_text(json.dumps(manifest, indent=2))

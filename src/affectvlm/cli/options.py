@@ -1,0 +1,93 @@
+"""What several commands let one choose."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Faces(StrEnum):
+    """Face models."""
+
+    embedded = "embedded"
+    ict_facekit = "ict-facekit"
+    makehuman = "makehuman"
+
+
+class ProtocolOption(StrEnum):
+    """What people do: as in a data set, or nothing but rest and speak."""
+
+    bu3dfe = "bu3dfe"
+    bu4dfe = "bu4dfe"
+    neutral = "neutral"
+
+
+class SensorOption(StrEnum):
+    """What the faces are recorded with."""
+
+    clean = "clean"
+    structured_light = "structured-light"
+    depth_camera = "depth-camera"
+    phone = "phone"
+    mixed = "mixed"
+
+
+class ScanFormat(StrEnum):
+    """File formats that scans are written in."""
+
+    ply = "ply"
+    obj = "obj"
+    wrl = "wrl"
+    bnt = "bnt"
+
+
+class Style(StrEnum):
+    """How answers are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class DatasetOption(StrEnum):
+    """Data sets that are read."""
+
+    bu3dfe = "bu3dfe"
+    bu4dfe = "bu4dfe"
+    bosphorus = "bosphorus"
+    bp4d = "bp4d"
+    bp4d_plus = "bp4d-plus"
+    coma = "coma"
+    frgc = "frgc"
+    folder = "folder"
+
+
+class BackendOption(StrEnum):
+    """What runs the workers."""
+
+    loky = "loky"
+    ray = "ray"
+    dask = "dask"
+
+
+class MapOption(StrEnum):
+    """Maps that a view can hold."""
+
+    depth = "depth"
+    normals = "normals"
+    texture = "texture"
+    mean_curvature = "mean_curvature"
+    shape_index = "shape_index"
+
+
+Variety = Annotated[
+    float, typer.Option(help="How far people depart from the face model and the textbook.", min=0, max=1)
+]
+Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
+Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
+DEFAULT_MODEL = Path("runs/demo/model")
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,86 @@
+"""Commands that bring data sets in: ``inspect`` and ``prepare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affectvlm.cli.options import BackendOption, DatasetOption, MapOption, Style
+from affectvlm.console import print_inspection, progress_bar, say, say_next, working
+
+if TYPE_CHECKING:
+    from affectvlm.prepared import PreparedSet
+
+commands = typer.Typer()
+
+Name = Annotated[DatasetOption, typer.Argument(help="Which data set it is; `folder` for one's own.", metavar="NAME")]
+Root = Annotated[Path, typer.Argument(help="Its folder; of one's own: `SUBJECT/EMOTION/any-name.obj`.", metavar="DIR")]
+
+
+@commands.command(epilog="Example: `affectvlm inspect bu4dfe BU-4DFE --read`")
+def inspect(
+    name: Name,
+    root: Root,
+    read: Annotated[bool, typer.Option("--read", help="Read every scan too; takes as long as it takes.")] = False,
+    style: Annotated[Style, typer.Option("--format", help="How the findings are printed.")] = Style.table,
+) -> None:
+    """Look a data set over: what is there, missing, odd; exits with 1 if a file cannot be read."""
+    with working("looking at the files"):
+        from affectvlm.datasets import open_dataset
+
+        dataset = open_dataset(name.value, root)
+        found = dataset.inspect()
+    if read:
+        with progress_bar("scans", found.counts["scans"]) as done:
+            found = dataset.inspect(read, done)
+    print_inspection(found, style.value)
+    if found.unreadable:
+        raise typer.Exit(1)
+
+
+@commands.command(epilog="Example: `affectvlm prepare bu4dfe BU-4DFE --out prepared/bu4dfe --jobs 2`")
+def prepare(
+    name: Name,
+    root: Root,
+    to: Annotated[Path, typer.Option("--out", help="Folder for the prepared set.")],
+    protocol: Annotated[str | None, typer.Option(help="Which of the scans: a protocol of the data set's.")] = None,
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8)] = 64,
+    maps: Annotated[list[MapOption], typer.Option(help="What a view holds; once for each.")] = [  # noqa: B006
+        MapOption.depth,
+        MapOption.normals,
+    ],
+    jobs: Annotated[
+        int | None, typer.Option(help="Processes at a time.", min=1, show_default="one a core, of all machines")
+    ] = None,
+    backend: Annotated[
+        BackendOption,
+        typer.Option(help="What runs them: this machine (loky), or a cluster whose machines share the file system."),
+    ] = BackendOption.loky,
+    address: Annotated[
+        str | None, typer.Option(help="Of the cluster: `auto` or `HOST:6379` (Ray), `tcp://HOST:8786` (Dask).")
+    ] = None,
+) -> None:
+    """Render a data set's scans once, for training and evaluation; goes on where it was interrupted."""
+    with working("looking at the files"):
+        from affectvlm.datasets import open_dataset
+        from affectvlm.prepared import prepare as prepare_set
+        from affectvlm.prepared import samples_done, workers
+        from affectvlm.views import Rig
+
+        samples = open_dataset(name.value, root, protocol).samples()
+    rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
+    source = " ".join(part for part in (name.value, root.resolve().name, protocol) if part)
+    total = len(samples)
+    with workers(backend.value, jobs, address) as count, progress_bar("scans", total, lambda: samples_done(to, total)):
+        prepared = prepare_set(samples, rig, to, source, count)
+    say(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}")
+    tell_skipped(total, prepared)
+    say_next(f"affectvlm evaluate {to} --out runs/mine")
+
+
+def tell_skipped(samples: int, prepared: PreparedSet) -> None:
+    """Say how many samples could not be used, if any, and where the reasons are."""
+    if skipped := samples - len(prepared):
+        say(f"{skipped} of {samples} scans could not be used; {prepared.folder / 'skipped.csv'} says why")

@@ -1,0 +1,68 @@
+"""Commands that use a scan as it is: ``predict``, ``show`` and ``app``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from affectvlm.cli.options import DEFAULT_MODEL, Model, Style
+from affectvlm.console import print_error, print_predictions, progress_bar, say, working
+from affectvlm.files import written_whole
+
+commands = typer.Typer()
+
+
+@commands.command(epilog="Example: `affectvlm predict scans/*.ply --format json`")
+def predict(
+    scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb.")],
+    model: Model = DEFAULT_MODEL,
+    style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
+) -> None:
+    """Read the apparent expression of scans; exits with 1 if one of them cannot be used."""
+    with working("loading the model"):
+        from affectvlm.recognizer import Recognizer
+
+        recognizer = Recognizer.from_pretrained(model)
+    with progress_bar("scans", len(scans)) as done:
+        predictions = []
+        for number, scan in enumerate(scans, 1):
+            predictions += recognizer.predict([scan])
+            done(number)
+    print_predictions(predictions, recognizer.classes, style.value)
+    failed = [p for p in predictions if p.error is not None]
+    for p in failed:
+        print_error(str(p.error))
+    if failed:
+        raise typer.Exit(1)
+
+
+@commands.command(epilog="Example: `affectvlm show scan.obj --out views.png`")
+def show(
+    scan: Annotated[Path, typer.Argument(help="A scan: obj, ply, stl, off, glb.")],
+    to: Annotated[Path, typer.Option("--out", help="The picture, PNG.")],
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=2048)] = 256,
+) -> None:
+    """Draw a scan's views, after it was brought upright, as a model would see them."""
+    from affectvlm.scan import normalize, read_scan
+    from affectvlm.views import Rig, render
+    from affectvlm.views.picture import contact_sheet
+
+    face = normalize(read_scan(scan)).face
+    rig = Rig(size_px=size, maps=("texture", "depth", "normals") if face.textured else ("depth", "normals"))
+    with written_whole(to) as path:
+        contact_sheet(render(face, rig)).save(path, format="PNG")
+    say(f"{to}: the views of {scan}")
+
+
+@commands.command("app", epilog="Example: `affectvlm app --model runs/demo/model`")
+def open_app(
+    model: Model = DEFAULT_MODEL,
+    port: Annotated[int | None, typer.Option(help="Where the page is served, on this machine only.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
+) -> None:
+    """Open the web page: drop a scan, turn it, see the views and the answer."""
+    from affectvlm.app.launch import launch
+
+    raise typer.Exit(launch(model, port, browser))
