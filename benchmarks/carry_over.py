@@ -33,7 +33,7 @@ from affectvlm.evaluation.metrics import measure, subject_interval
 from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet, prepare
-from affectvlm.scan import FaceScan
+from affectvlm.scan import FaceScan, Sample
 from affectvlm.synthesis.generate import Study, Take
 from affectvlm.synthesis.library import FaceSource
 from affectvlm.training import TrainConfig
@@ -69,48 +69,53 @@ def main() -> None:
         FaceSource.find("makehuman", options.makehuman),
     ]
     studies = {s.name: Study(s, subjects=options.subjects, seed=options.seed) for s in sources}
-    sets = {name: _prepared(study, options.out / name) for name, study in studies.items()}
+    sets = {name: prepare_study([study], options.out / name) for name, study in studies.items()}
     jobs = []
     for name, study in studies.items():
         mine = Split.draw(sets[name].subjects, FOLDS, config.seed).folds[0].test
         tests = {other: (tested, mine if other == name else None) for other, tested in sets.items()}
-        registered = _prepared(study, options.out / f"{name}-registered", registered=mine)
+        registered = prepare_study([study], options.out / f"{name}-registered", registered=mine)
         jobs.append((name, sets[name], {**tests, f"{name}, pose found": (registered, None)}))
-        plain = _prepared(replace(study, variety=0.0), options.out / f"{name}-plain")
+        plain = prepare_study([replace(study, variety=0.0)], options.out / f"{name}-plain")
         jobs.append((f"{name}, variety 0", plain, tests))
-        resting = _prepared(RestingStudy(**_settings(study)), options.out / f"{name}-resting")
+        resting = prepare_study([RestingStudy(**_settings(study))], options.out / f"{name}-resting")
         jobs.append((f"{name}, at rest", resting, {f"{name}, at rest": (resting, mine)}))
-    work = (joblib.delayed(_trained_and_tested)(options.out / "runs", *job, config) for job in jobs)
+    work = (joblib.delayed(train_and_test)(options.out / "runs", *job, config) for job in jobs)
     rows = list(chain.from_iterable(joblib.Parallel(n_jobs=JOBS)(work)))
     with written_whole(options.out / "carry_over.md") as path:
-        path.write_text(_table(rows), "utf-8")
-    print(_table(rows))
+        path.write_text(table(rows), "utf-8")
+    print(table(rows))
 
 
 def _settings(study: Study) -> dict[str, object]:
     return {name: getattr(study, name) for name in study.__dataclass_fields__}
 
 
-def _prepared(study: Study, folder: Path, registered: Sequence[str] | None = None) -> PreparedSet:
-    """Make a set of the six emotions; of some subjects alone where their scans are to be registered."""
+def prepare_study(studies: Sequence[Study], folder: Path, registered: Sequence[str] | None = None) -> PreparedSet:
+    """Make a set of the six emotions in some studies; of some subjects alone where their scans are to be registered."""
+    samples = list(chain.from_iterable(_samples(study, registered) for study in studies))
+    word = "; ".join(f"{study.description}, {type(study).__name__}" for study in studies)
+    return prepare(samples, Rig(), folder, word if registered is None else f"{word}, pose found", jobs=JOBS)
+
+
+def _samples(study: Study, registered: Sequence[str] | None) -> list[Sample]:
     samples = [sample for sample in study.samples() if sample.emotion in EMOTIONS]
-    word = f"{study.description}, {type(study).__name__}"
     if registered is not None:
         takes = {take.key: take for take in study.takes()}
         samples = [
             replace(sample, load=partial(_scan, study, takes[sample.key]), normalized=False)
             for sample in samples
-            if sample.subject in registered
+            if f"{study.source.name}/{sample.subject}" in registered
         ]
-        word += ", pose found"
-    return prepare(samples, Rig(), folder, word, jobs=JOBS)
+    # Studies of two face models name their people alike.
+    return [replace(s, key=f"{study.source.name}/{s.key}", subject=f"{study.source.name}/{s.subject}") for s in samples]
 
 
 def _scan(study: Study, take: Take) -> FaceScan:
     return study.record(take).scan
 
 
-def _trained_and_tested(
+def train_and_test(
     runs: Path,
     name: str,
     own: PreparedSet,
@@ -147,7 +152,7 @@ def _scores(model: AffectVLM, tested: PreparedSet, rows: np.ndarray, seed: int) 
     }
 
 
-def _table(rows: Sequence[Mapping[str, str]]) -> str:
+def table(rows: Sequence[Mapping[str, str]]) -> str:
     """Lay rows out as Markdown."""
     lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
