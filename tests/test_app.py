@@ -273,7 +273,7 @@ def test_a_coarse_mesh_is_divided_for_its_picture():
 
 @pytest.mark.parametrize("most", [1000, 5000])
 def test_a_dense_mesh_is_thinned(most):
-    face = normalize(SampleFace("happiness", 4, 1).scan())
+    face = normalize(SampleFace("happiness", 4, 1).scan()).face
     mesh = display_mesh(face, most)
     assert most / 2 < len(mesh.triangles) <= most
     assert mesh.triangles.max() < len(mesh.vertices)
@@ -284,7 +284,7 @@ def test_a_dense_mesh_is_thinned(most):
 
 
 def test_a_mesh_within_the_limit_keeps_its_triangles():
-    face = normalize(SampleFace("happiness", 4, 1).scan())
+    face = normalize(SampleFace("happiness", 4, 1).scan()).face
     mesh = display_mesh(face)
     assert np.array_equal(mesh.triangles, face.triangles)
     assert np.array_equal(mesh.vertices, face.vertices)

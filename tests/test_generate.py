@@ -194,7 +194,7 @@ def test_a_recording_is_the_persons_face_turned_about_the_nose_tip():
 def test_a_sample_comes_as_the_normalisation_leaves_it():
     made = study(4)
     for take, sample in list(zip(made.takes(), made.samples(), strict=True))[::7]:
-        face, found = sample.load(), normalize(made.record(take).scan)
+        face, found = sample.load(), normalize(made.record(take).scan).face
         assert sample.normalized
         assert np.linalg.norm(face.vertices, axis=1).max() <= FACE_RADIUS_MM + 1e-3
         # Both are cropped a little differently: compare what both have, the triangles' order being kept.

@@ -107,7 +107,7 @@ class Recognizer:
             The scan cannot be read, or shows no face.
         """
         loaded = scan if isinstance(scan, FaceScan) else read_scan(scan)
-        return render(normalize(loaded), self.model.rig)
+        return render(normalize(loaded).face, self.model.rig)
 
     def predict_proba(self, views: Views) -> np.ndarray:
         """Give every class's probability for one face.

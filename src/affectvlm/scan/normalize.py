@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numba
 import numpy as np
 
+from affectvlm.errors import ScanError
+from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.pose import UNITS, find_pose, turned_out, within
+from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, within
+from affectvlm.scan.quality import REFUSED_BELOW, Quality, area_beside, judge
 
 FACE_RADIUS_MM = 100.0
 """Around the nose tip: the face to the ears, the chin and half the forehead."""
 
 
-def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
+@dataclass(frozen=True)
+class NormalizedScan:
+    """A scan in the canonical form, and what was learned of it on the way.
+
+    Parameters
+    ----------
+    face : FaceScan
+        Millimetres; nose tip at the origin; facing +z, +y up; cropped and cleaned.
+    pose : Pose
+        Where the face was in the scan.
+    quality : Quality
+    """
+
+    face: FaceScan
+    pose: Pose
+    quality: Quality
+
+
+def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedScan:
     """Bring a scan of a face or head, at whatever place, pose and unit, to the canonical form.
 
     The scan should be roughly upright and show the face; shoulders and hair may be there. Its size is not changed
@@ -28,13 +50,12 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
 
     Returns
     -------
-    FaceScan
-        Millimetres; nose tip at the origin; facing +z, +y up.
+    NormalizedScan
 
     Raises
     ------
     ScanError
-        No face is found.
+        No face is found, or its quality is below :data:`~affectvlm.scan.quality.REFUSED_BELOW`.
     """
     pose = find_pose(scan)
     factor = UNITS[pose.unit]
@@ -43,7 +64,21 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> FaceScan:
     if pose.inside_out:
         scan = turned_out(scan)
     face = scan.kept(face_mask(scan, pose.nose / factor, radius_mm / factor))
-    return face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
+    face = face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
+    face, cleaning = clean(face, radius_mm)
+    quality = judge(face, cleaning, pose.misfit, _beside(scan, pose))
+    if quality.score < REFUSED_BELOW:
+        raise ScanError(
+            f"{scan.source}: expected a scan of a face, found one that cannot be used: {'; '.join(quality.reasons)}"
+        )
+    return NormalizedScan(face, pose, quality)
+
+
+def _beside(scan: FaceScan, pose: Pose) -> float:
+    """Tell how much of the scan stands beside the face, by a sample of its triangles."""
+    triangles = scan.triangles[:: max(1, len(scan.triangles) // 5000)]
+    corners = scan.vertices[triangles].reshape(-1, 3) * UNITS[pose.unit] - pose.nose
+    return area_beside(corners @ pose.rotation, np.arange(len(corners)).reshape(-1, 3))
 
 
 def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:

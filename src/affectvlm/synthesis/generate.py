@@ -19,6 +19,7 @@ from affectvlm import __version__
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError
 from affectvlm.scan import FACE_RADIUS_MM, FaceScan, Sample, face_mask
+from affectvlm.scan.clean import clean
 from affectvlm.scan.range_image import RangeImage
 from affectvlm.synthesis.dynamics import look_around, neutral_moment, perform, rest, speak
 from affectvlm.synthesis.expressions import INTENSITIES, draw_expression
@@ -341,7 +342,9 @@ def _normalized(study: Study, take: Take) -> FaceScan:
     turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG, 3), degrees=True).as_matrix() @ made.rotation.T
     nose = made.landmarks[30] + rng.normal(0, RESIDUAL_MM, 3)
     face = made.scan.kept(face_mask(made.scan, nose, FACE_RADIUS_MM))
-    return face.moved(turn, -turn @ nose)
+    face = face.moved(turn, -turn @ nose)
+    # A face model's own mesh has neither spikes nor holes: cleaning would find nothing, and take its time.
+    return face if made.grid is None else clean(face, FACE_RADIUS_MM)[0]
 
 
 @lru_cache(maxsize=2)

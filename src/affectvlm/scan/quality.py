@@ -1,0 +1,207 @@
+"""How good a normalised face is, in numbers and in sentences for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numba
+import numpy as np
+
+from affectvlm.scan.clean import Cleaning
+from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.registration import MAX_MISFIT
+
+REFUSED_BELOW = 0.1
+"""A scan of a lower score is refused by :func:`~affectvlm.scan.normalize`."""
+
+TOLD_BELOW = 0.6
+"""A measure of a lower score is a reason."""
+
+CELL_MM = 4.0
+"""Of the grid on which it is looked what a camera in front would see."""
+
+CELLS = 40
+"""Along its side: 160 mm, the nose tip in the middle."""
+
+REGIONS: dict[str, tuple[float, float, float, float]] = {
+    "left_half": (0.0, 50.0, -60.0, 45.0),
+    "right_half": (-50.0, 0.0, -60.0, 45.0),
+    "eyes": (-45.0, 45.0, 20.0, 42.0),
+    "nose": (-14.0, 14.0, -14.0, 30.0),
+    "mouth": (-25.0, 25.0, -56.0, -24.0),
+}
+"""Left, right, bottom and top (mm from the nose tip, seen from the front) of what should be seen. Left is the subject's
+own, which is to the viewer's right."""
+
+RELIEF: dict[str, tuple[tuple[float, float, float, float], tuple[float, float, float, float]]] = {
+    "nose_mm": ((0.0, 6.0, -4.0, 10.0), (26.0, 44.0, -10.0, 10.0)),
+    "bridge_mm": ((0.0, 6.0, -4.0, 10.0), (0.0, 6.0, 24.0, 34.0)),
+    "sockets_mm": ((0.0, 6.0, 24.0, 34.0), (24.0, 40.0, 24.0, 34.0)),
+}
+"""What stands out, and before what: distances to the middle line, and heights, from and to (mm from the nose tip).
+
+On generated faces before all sensors the three are at least 19, 13 and 7 mm.
+"""
+
+# Measure -> where its score is 0, and where it is 1; linear between.
+SCALES: dict[str, tuple[float, float]] = {
+    "left_half": (0.4, 0.9),
+    "right_half": (0.4, 0.9),
+    "eyes": (0.3, 0.9),
+    "nose": (0.3, 0.9),
+    "mouth": (0.1, 0.6),  # one that is wide open shows little, and is no fault
+    "holes_left": (60.0, 5.0),
+    "spacing_mm": (12.0, 5.0),
+    "noise_mm": (3.0, 0.8),
+    # Most that is no face was refused before; valid scans reach 0.8 of what is allowed there.
+    "misfit": (0.95 * MAX_MISFIT, 0.75 * MAX_MISFIT),
+    "beside": (0.6, 0.2),
+    "nose_mm": (8.0, 16.0),
+    "bridge_mm": (7.0, 12.0),
+    "sockets_mm": (1.0, 4.5),
+}
+
+SENTENCES: dict[str, str] = {
+    "left_half": "{missing:.0%} of the face is missing on the subject's left",
+    "right_half": "{missing:.0%} of the face is missing on the subject's right",
+    "eyes": "{missing:.0%} of the eyes' region is missing",
+    "nose": "{missing:.0%} of the nose is missing",
+    "mouth": "{missing:.0%} of the mouth's region is missing",
+    "holes_left": "{value:.0f} holes too wide to fill",
+    "spacing_mm": "too coarse: {value:.1f} mm between vertices",
+    "noise_mm": "too rough: vertices are {value:.1f} mm off their neighbours",
+    "misfit": "unlike a face (misfit {value:.2f})",
+    "beside": "something as large stands beside the face; crop the scan to one head",
+    "nose_mm": "no nose: it stands {value:.0f} mm before the cheeks",
+    "bridge_mm": "no nose: its tip stands {value:.0f} mm before its bridge",
+    "sockets_mm": "no eyes: they lie {value:.0f} mm behind the bridge of the nose",
+}
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How good a normalised face is.
+
+    Parameters
+    ----------
+    score : float
+        0 (useless) to 1 (nothing to complain of): that of the worst measure.
+    reasons : tuple of str
+        What is wrong, a sentence each, the worst first.
+    measures : mapping of str -> float
+        What was measured: of each of :data:`REGIONS` the share that is seen from the front; each :data:`RELIEF`
+        (NaN where it is not seen); ``holes_left``;
+        ``spacing_mm``, the distance between neighbouring vertices; ``noise_mm``, see
+        :class:`~affectvlm.scan.clean.Cleaning`; ``misfit``, see :class:`~affectvlm.scan.pose.Pose`; ``beside``, how
+        much stands beside the face, in parts of the face.
+    """
+
+    score: float
+    reasons: tuple[str, ...] = ()
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+
+def judge(face: FaceScan, cleaning: Cleaning, misfit: float, beside: float) -> Quality:
+    """Judge a normalised, cleaned face.
+
+    Parameters
+    ----------
+    face : FaceScan
+    cleaning : Cleaning
+    misfit : float
+        Its pose's.
+    beside : float
+        Area beside the face, in parts of the face's.
+    """
+    depth = front_depth(face.vertices, face.triangles)
+    measures = {name: _share(depth, *region) for name, region in REGIONS.items()}
+    measures |= {name: _relief(depth, *regions) for name, regions in RELIEF.items()}
+    measures |= {
+        "holes_left": float(cleaning.left),
+        "spacing_mm": cleaning.spacing_mm,
+        "noise_mm": cleaning.noise_mm,
+        "misfit": misfit,
+        "beside": beside,
+    }
+    scores = {name: _score(value, *SCALES[name]) for name, value in measures.items()}
+    worst = sorted((score, name) for name, score in scores.items() if score < TOLD_BELOW)
+    reasons = tuple(SENTENCES[name].format(value=measures[name], missing=1 - measures[name]) for _, name in worst)
+    return Quality(min(scores.values()), reasons, measures)
+
+
+def _score(value: float, worst: float, best: float) -> float:
+    if math.isnan(value):
+        return 1.0  # nothing is seen there, which another measure says
+    return min(max((value - worst) / (best - worst), 0.0), 1.0)
+
+
+def _relief(
+    depth: np.ndarray, first: tuple[float, float, float, float], second: tuple[float, float, float, float]
+) -> float:
+    """Tell how far (mm) a place stands before another, by medians; NaN where one of them is not seen."""
+    x = np.abs(np.arange(CELLS) + 0.5 - CELLS / 2) * CELL_MM
+    y = (CELLS / 2 - 0.5 - np.arange(CELLS))[:, None] * CELL_MM
+    heights = []
+    for near, far, bottom, top in (first, second):
+        there = depth[(x >= near) & (x < far) & (y >= bottom) & (y < top)]
+        there = there[np.isfinite(there)]
+        heights.append(float(np.median(there)) if len(there) else math.nan)
+    return heights[0] - heights[1]
+
+
+def _share(depth: np.ndarray, left: float, right: float, bottom: float, top: float) -> float:
+    """Tell which share of a rectangle's cells is seen."""
+    low, high = (round(x / CELL_MM + CELLS / 2) for x in (left, right))
+    first, last = (round(CELLS / 2 - y / CELL_MM) for y in (top, bottom))
+    return float(np.isfinite(depth[first:last, low:high]).mean())
+
+
+def area_beside(vertices: np.ndarray, triangles: np.ndarray) -> float:
+    """Tell how much surface there is beside a face at its height, in parts of the face's own.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float, mm
+        Of the whole scan, the nose tip at the origin.
+    triangles : (T, 3) int
+        A sample is enough.
+    """
+    corners = vertices[triangles]
+    areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    x, y, z = corners.mean(axis=1).T
+    level = (np.abs(y) < 90) & (z > -130) & (z < 80)
+    own = areas[level & (np.abs(x) < 90)].sum()
+    return float(areas[level & (np.abs(x) > 115) & (np.abs(x) < 270)].sum() / max(float(own), 1e-9))
+
+
+@numba.njit(cache=True, nogil=True)
+def front_depth(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(CELLS, CELLS) float32, mm: the depth at each cell's middle, seen from the front; NaN where nothing is."""
+    depth = np.full((CELLS, CELLS), np.float32(np.nan))
+    half = CELLS / 2
+    for t in range(len(triangles)):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay = vertices[a, 0] / CELL_MM + half, half - vertices[a, 1] / CELL_MM
+        bx, by = vertices[b, 0] / CELL_MM + half, half - vertices[b, 1] / CELL_MM
+        cx, cy = vertices[c, 0] / CELL_MM + half, half - vertices[c, 1] / CELL_MM
+        first_column = max(math.ceil(min(ax, bx, cx) - 0.5), 0)
+        last_column = min(math.floor(max(ax, bx, cx) - 0.5), CELLS - 1)
+        if first_column > last_column:
+            continue  # most triangles are smaller than a cell
+        first_row = max(math.ceil(min(ay, by, cy) - 0.5), 0)
+        last_row = min(math.floor(max(ay, by, cy) - 0.5), CELLS - 1)
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if area == 0:
+            continue
+        for row in range(first_row, last_row + 1):
+            for column in range(first_column, last_column + 1):
+                x, y = column + 0.5, row + 0.5
+                wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
+                wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
+                if wb >= 0 and wc >= 0 and wb + wc <= 1:
+                    z = (1 - wb - wc) * vertices[a, 2] + wb * vertices[b, 2] + wc * vertices[c, 2]
+                    if not z <= depth[row, column]:  # nor where there is none yet
+                        depth[row, column] = z
+    return depth
