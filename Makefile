@@ -14,7 +14,7 @@ test: $(VENV)/.with-dev
 test-slow: $(VENV)/.with-dev
 	$(BIN)/python -m pytest -m slow
 
-fuzz: $(VENV)/.with-dev  # about half an hour on two cores
+fuzz: $(VENV)/.with-dev  # some ten minutes
 	PYTHONPATH=tests $(BIN)/python -m fuzzing --cases 100000 --jobs 2
 
 lint: $(VENV)/.with-dev

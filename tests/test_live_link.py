@@ -220,6 +220,32 @@ def test_an_empty_file_is_refused(file, content):
     assert "empty" in refused(file)
 
 
+def test_timecodes_too_close_together_are_refused(file):
+    # The frames in between would be 10^11.
+    codes = ("00:00:00:00.000000000", "00:00:00:00.000000005", "00:00:00:00.000000010", "00:00:09:00.000")
+    assert "at most 240 frames a second" in refused(write(file, take([{}] * 4, codes)))
+
+
+def test_a_take_that_is_mostly_gaps_is_refused(file):
+    codes = [f"10:{i // 6:02d}:{i % 6 * 10:02d}:{k:02d}.000" for i in range(20) for k in (0, 1, 2)]
+    assert "found 60" in refused(write(file, take([{}] * 60, codes)))
+
+
+def test_a_timecode_of_thousands_of_digits_is_refused_and_not_repeated(file):
+    message = refused(write(file, take(codes=("1" * 5000 + ":00:00:00.000", *CODES[1:]))))
+    assert "line 2, column Timecode" in message
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize("cell", ["1e308", "-1e6", "9" * 5000])
+def test_a_number_that_would_overflow_is_refused(file, cell):
+    rows = take()
+    rows[2][COLUMNS.index("HeadYaw")] = cell
+    message = refused(write(file, rows))
+    assert f"line 3, column HeadYaw: expected a number, found {cell[:40]!r}" in message
+    assert len(message) < 300
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     assert "cannot be read" in refused(tmp_path / "none.csv")
     assert "cannot be read" in refused(tmp_path)

@@ -93,7 +93,9 @@ def _lines(file: Path) -> list[tuple[int, list[str]]]:
             reader = csv.reader(text)
             lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: expected a table of action units, found one that cannot be read ({error})") from error
+        raise DataError(
+            f"{file}: expected a table of action units, found one that cannot be read ({in_one_line(str(error))})"
+        ) from error
     if not lines:
         raise DataError(f"{file}: expected a table of action units, found an empty file; copy it again")
     return lines

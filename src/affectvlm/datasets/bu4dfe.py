@@ -41,6 +41,7 @@ Of the frames that it takes from generated sequences, 98 % show at least half of
 """
 
 _SUBJECT = re.compile(r"([FM])(\d{1,4})", re.IGNORECASE | re.ASCII)
+_FRAME = re.compile(r"\d{1,9}", re.ASCII)
 
 
 def _near_apex(scans: Sequence[FoundScan]) -> list[FoundScan]:
@@ -85,7 +86,7 @@ class Bu4dfe(Dataset):
                 continue
             sequence = f"{subject[1].upper()}{int(subject[2]):03d}/{shown.capitalize()}"
             for stem, suffix in map(split_suffix, folder.files):
-                if suffix in (".bnd", ".lm3") and stem.isdecimal():
+                if suffix in (".bnd", ".lm3") and _FRAME.fullmatch(stem):
                     landmarks.add(f"{sequence}/{int(stem):03d}")
             _add_frames(findings, folder, sequence)
         findings.scans = [replace(scan, landmarks=scan.key in landmarks) for scan in findings.scans]
@@ -96,7 +97,7 @@ def _add_frames(findings: Findings, folder: Folder, sequence: str) -> None:
     subject, shown = sequence.split("/")
     attributes = sex_of(subject[0])
     for stem, entry in scans_in(folder, (".wrl", ".wrl.gz"), findings):
-        if not (stem.isascii() and stem.isdecimal()):
+        if not _FRAME.fullmatch(stem):
             findings.problems.append(Problem(entry.path, "has no frame's number for its name; it is not used", subject))
             continue
         add_scan(

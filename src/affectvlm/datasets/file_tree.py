@@ -12,11 +12,8 @@ from pathlib import Path
 from affectvlm.datasets.found import Findings, FoundScan, Problem
 from affectvlm.scan.picture_file import PICTURE_SUFFIXES
 from affectvlm.scan.read import SCAN_SUFFIXES
-from affectvlm.scan.read_range import RANGE_SUFFIXES
 
-SCANS: tuple[str, ...] = tuple(
-    suffix for suffix in dict.fromkeys((*SCAN_SUFFIXES, *RANGE_SUFFIXES)) if suffix not in PICTURE_SUFFIXES
-)
+SCANS: tuple[str, ...] = tuple(suffix for suffix in SCAN_SUFFIXES if suffix not in PICTURE_SUFFIXES)
 """Endings of files that are scans wherever they stand; a picture of depths is one only where a list says so."""
 
 STRAYS = {"__macosx", "bu_wrlviewer_v2", "$recycle.bin", "system volume information", "lost+found"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 
 MAX_DEPTH_MM = 2000.0
 """What is farther is left out: at 2 m a depth camera has some 60 x 80 pixels on a face, and errors of 5 mm."""
@@ -76,7 +76,7 @@ def read_intrinsics(found: Mapping[str, Any], source: str) -> Intrinsics:
     try:
         numbers = _from_matrix(found) or [_first(found, names) for names in _NUMBERS.values()]
     except (TypeError, ValueError, OverflowError, KeyError) as error:
-        reason = f"none called {error}" if isinstance(error, KeyError) else " ".join(str(error).split())[:100]
+        reason = in_one_line(f"none called {error}" if isinstance(error, KeyError) else str(error), 100)
         raise ScanError(f"{source}: expected the camera's intrinsics, {EXPECTED}, found {reason}") from error
     if not all(1 <= number <= _MOST_PIXELS for number in numbers[:2]) or not all(
         abs(number) <= _MOST_PIXELS for number in numbers[2:]

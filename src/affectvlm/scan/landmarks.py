@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 
 LANDMARK_SUFFIXES: tuple[str, ...] = (".bnd", ".lm2", ".lm3")
 
@@ -70,7 +70,9 @@ class Landmarks:
         for row, own in enumerate(self.names):
             if _plain(own) == wanted:
                 return self.points[row]
-        raise ScanError(f"{self.source}: expected a landmark {name!r}, found {', '.join(self.names)[:500] or 'none'}")
+        raise ScanError(
+            f"{self.source}: expected a landmark {name!r}, found {in_one_line(', '.join(self.names), 500) or 'none'}"
+        )
 
 
 def _plain(name: str) -> str:

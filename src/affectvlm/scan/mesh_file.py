@@ -121,6 +121,8 @@ def _part(mesh: Any, placement: np.ndarray, folder: OwnFolder) -> Part:
     """Take what we keep of a trimesh mesh, moved by its (4, 4) ``placement`` in the scene."""
     vertices = np.asarray(mesh.vertices, np.float64)
     triangles = np.asarray(mesh.faces)
+    if vertices.shape[1:] != (3,) or triangles.shape[1:] != (3,):
+        raise ValueError(f"vertices of shape {vertices.shape}, faces of shape {triangles.shape}")
     if not np.array_equal(placement, np.eye(4)):
         vertices = vertices @ placement[:3, :3].T + placement[:3, 3]
         if np.linalg.det(placement[:3, :3]) < 0:

@@ -6,7 +6,7 @@ import gzip
 import zlib
 from pathlib import Path
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 
 MAX_BYTES = 500_000_000
 """A frame of BU-4DFE has 5 MB."""
@@ -37,7 +37,9 @@ def read_text(path: Path) -> bytes:
         try:
             content = gzip.GzipFile(fileobj=file).read(most + 1)
         except (OSError, EOFError, zlib.error) as error:
-            raise ScanError(f"{path}: expected a whole gzip file, found it damaged ({error}); copy it again") from error
+            raise ScanError(
+                f"{path}: expected a whole gzip file, found it damaged ({in_one_line(str(error))}); copy it again"
+            ) from error
     if len(content) > most:
         raise ScanError(f"{path}: unpacks to more than {most} bytes, which no scan does; export it again")
     return content

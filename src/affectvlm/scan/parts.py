@@ -10,7 +10,7 @@ import numpy as np
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.picture_file import PictureFile
+from affectvlm.scan.picture_file import MAX_PIXELS, PictureFile
 
 MAX_TRIANGLES = 20_000_000
 """A face scan has a hundredth of this; a file that claims more is damaged or hostile."""
@@ -76,7 +76,7 @@ def join(parts: Sequence[Part], source: str, merged: bool = True) -> FaceScan:
     bare = [part.uv is None for part in parts]
     if all(bare) or (any(bare) and all(part.picture is None for part in parts)):
         return FaceScan(vertices, triangles, source=source, colours=colours)
-    uv, uv_triangles, texture = _side_by_side(parts)
+    uv, uv_triangles, texture = _side_by_side(parts, source)
     if merged:
         rows, uv_triangles = _first_of_each(uv, uv_triangles)
         uv = uv[rows]
@@ -133,8 +133,10 @@ def _first_of_each(table: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, 
     return used[kept], number[corners]
 
 
-def _side_by_side(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, Picture | None]:
+def _side_by_side(parts: Sequence[Part], source: str) -> tuple[np.ndarray, np.ndarray, Picture | None]:
     """Lay the different pictures of the parts in a row; one picture stays as it is, and on disk.
+
+    A row of more than :data:`~affectvlm.scan.picture_file.MAX_PIXELS` is not made.
 
     Returns
     -------
@@ -157,6 +159,14 @@ def _side_by_side(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, Pictur
     if len(different) == 1:
         return _joined(uvs), uv_triangles, different[0]
     slots = [next(i for i, other in enumerate(different) if _same(picture, other)) for picture in wanted]
+    pixels = max(picture.shape[0] for picture in different) * sum(picture.shape[1] for picture in different)
+    if pixels > MAX_PIXELS:
+        warnings.warn(
+            f"{source}: expected pictures of at most {MAX_PIXELS} pixels side by side, found {pixels}; the shape is "
+            "used without them",
+            stacklevel=2,
+        )
+        return _joined(uvs), uv_triangles, None
     pictures = [_pixels(picture) for picture in different]
     height = max(len(picture) for picture in pictures)
     left = np.cumsum([0, *(picture.shape[1] for picture in pictures)])

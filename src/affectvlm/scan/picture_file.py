@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 
 PICTURE_SUFFIXES: tuple[str, ...] = (".jpg", ".png", ".bmp", ".jpeg", ".tif", ".tiff", ".gif", ".ppm")
 """Endings of pictures, the likeliest first."""
@@ -83,10 +83,10 @@ class PictureFile:
             raise
         except Exception as error:
             # Pillow meets damaged pixels with anything from SyntaxError to zlib.error.
-            reason = " ".join(str(error).replace(str(self.path), "it").split()) or type(error).__name__
+            reason = in_one_line(str(error).replace(str(self.path), "it"), 150) or type(error).__name__
             raise ScanError(
                 f"{self.path}: expected a {', '.join(PICTURE_FORMATS)} picture, found one that cannot be read "
-                f"({reason[:150]}); export or copy it again"
+                f"({reason}); export or copy it again"
             ) from error
 
     def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:

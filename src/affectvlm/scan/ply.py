@@ -12,7 +12,7 @@ from pathlib import Path
 import numba
 import numpy as np
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.mesh_text import read_text
 from affectvlm.scan.own_folder import OwnFolder
@@ -47,7 +47,7 @@ def read_ply(path: Path, folder: OwnFolder) -> FaceScan:
     vertex, face = table.get("vertex", {}), table.get("face", {})
     vertices = _columns(vertex, ("x", "y", "z"))
     if vertices is None:
-        raise ScanError(f"{path}: expected vertices with x, y and z, found {', '.join(vertex) or 'none'}")
+        raise ScanError(f"{path}: expected vertices with x, y and z, found {in_one_line(', '.join(vertex)) or 'none'}")
     named = next((face[name] for name in CORNER_NAMES if name in face), None)
     if not isinstance(named, tuple) or len(named[0]) == 0:
         raise ScanError(

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.number_list import read_numbers
 from affectvlm.scan.picture_beside import fits, picture_beside
 from affectvlm.scan.range_image import DEFLATE_LIMIT, MAX_PIXELS, RangeImage
@@ -59,7 +59,7 @@ def read_abs(path: Path) -> RangeImage:
                 rows, columns, values = _read_values(file, path, packed)
         except (OSError, EOFError, zlib.error) as error:
             raise ScanError(
-                f"{path}: expected a file packed by gzip, found it damaged ({error}); copy it again"
+                f"{path}: expected a file packed by gzip, found it damaged ({in_one_line(str(error))}); copy it again"
             ) from error
     flags, coordinates = values[0], values[1:]
     points = np.ascontiguousarray(np.moveaxis(coordinates, 0, -1))

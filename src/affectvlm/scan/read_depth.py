@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.depth_camera import EXPECTED, points_before_camera, read_intrinsics, read_unit_mm
 from affectvlm.scan.picture_beside import file_beside, fits, picture_beside
 from affectvlm.scan.range_image import DEFLATE_LIMIT, MAX_PIXELS, RangeImage
@@ -71,7 +71,7 @@ def read_depth_picture(path: Path) -> RangeImage:
             steps = np.asarray(picture, np.float32)
     except Exception as error:
         # Pillow meets damaged pixels with anything from SyntaxError to zlib.error.
-        reason = " ".join(str(error).replace(str(path), "it").split())[:150] or type(error).__name__
+        reason = in_one_line(str(error).replace(str(path), "it"), 150) or type(error).__name__
         raise ScanError(
             f"{path}: expected a depth picture, found it damaged ({reason}); copy the file again"
         ) from error
@@ -110,7 +110,7 @@ def _camera_of(path: Path) -> tuple[dict[str, Any], str]:
             raise ValueError(f"{file.stat().st_size} bytes")
         described = json.loads(file.read_text("utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:100]
+        reason = in_one_line(str(error), 100)
         raise ScanError(f"{file}: expected the camera's intrinsics, {EXPECTED}, found no JSON ({reason})") from error
     if not isinstance(described, dict):
         raise ScanError(f"{file}: expected the camera's intrinsics, {EXPECTED}, found a {type(described).__name__}")

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from affectvlm.errors import ScanError
+from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.depth_camera import CAMERA_KEYS, points_before_camera, read_intrinsics, read_unit_mm
 from affectvlm.scan.range_image import DEFLATE_LIMIT, MAX_PIXELS, RangeImage
 
@@ -51,7 +51,7 @@ def read_npz(path: Path) -> RangeImage:
         raise
     except Exception as error:
         # zipfile and numpy's header parser meet damage with anything from BadZipFile to TokenError.
-        reason = " ".join(f"{type(error).__name__}: {error}".replace(str(path), "it").split())[:150]
+        reason = in_one_line(f"{type(error).__name__}: {error}".replace(str(path), "it"), 150)
         raise ScanError(
             f"{path}: expected arrays in an .npz file, found one that cannot be read ({reason}); save it again with "
             "numpy.savez"
@@ -103,7 +103,7 @@ def _points(arrays: _Arrays, path: Path) -> np.ndarray:
     if "points" in arrays.names:
         return _given_points(arrays.read("points"), path)
     if "depth" not in arrays.names:
-        held = ", ".join(arrays.names)[:200] or "nothing"
+        held = in_one_line(", ".join(arrays.names)) or "nothing"
         raise ScanError(
             f"{path}: expected an array called depth (R, C), with its camera's fx, fy, cx and cy, or points (R, C, 3), "
             f"found {held}"

@@ -88,7 +88,15 @@ TIMECODE_BASE = 60.0
 HALF_DAY_S = 12 * 3600.0
 LONGEST_GAP_S = 10.0
 """What is longer is no dropped frames but two takes in one file: filling it in would invent minutes of movement."""
-_TIMECODE = re.compile(r"(\d+):([0-5]?\d):([0-5]?\d):([0-5]?\d(?:\.\d+)?)")
+FASTEST_FPS = 240.0
+"""Of any camera that sees a face so."""
+FEWEST_SEEN = 0.05
+"""The least part of a take's frames that must be in the file: a few rows would else ask for any number of frames."""
+LARGEST = 1e6
+"""Shapes run from 0 to 1 and angles are radians; what is beyond this overflows before long."""
+_TIMECODE = re.compile(r"([0-9]{1,4}):([0-5]?[0-9]):([0-5]?[0-9]):([0-5]?[0-9](?:\.[0-9]{1,12})?)")
+_SHOWN = 40
+"""How much of a cell is shown in a message."""
 
 MEASURED_APEXES: dict[str, dict[str, float]] = {
     "anger": {"browDown": 0.8, "eyeSquint": 0.5, "mouthPress": 0.6, "noseSneer": 0.5, "mouthShrugLower": 0.5},
@@ -254,28 +262,28 @@ def _read_rows(path: Path) -> tuple[dict[str, int], list[int], list[list[str]]]:
 
 
 def _numbers(path: Path, lines: list[int], cells: list[list[str]], columns: Mapping[str, int]) -> np.ndarray:
-    """(T, columns) float64, all finite."""
+    """(T, columns) float64, none of them huge."""
     places = list(columns.values())
     try:
         values = np.array([[float(row[place]) for place in places] for row in cells])
-        if np.isfinite(values).all():
+        if (np.abs(values) < LARGEST).all():
             return values
     except ValueError:
         pass
     for line, row in zip(lines, cells, strict=True):
         for name, place in columns.items():
-            if not _is_finite(row[place]):
+            if not _is_number(row[place]):
                 column = name[0].upper() + name[1:]
                 raise DataError(
-                    f"{path}, line {line}, column {column}: expected a number, found {row[place]!r}; "
-                    "mend the cell or take the line out"
+                    f"{path}, line {line}, column {column}: expected a number, found {row[place][:_SHOWN]!r}; "
+                    "mend the cell (a million is too much) or take the line out"
                 )
     raise AssertionError("a cell that is no number has vanished")
 
 
-def _is_finite(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     try:
-        return bool(np.isfinite(float(cell)))
+        return abs(float(cell)) < LARGEST
     except ValueError:
         return False
 
@@ -287,8 +295,8 @@ def _seconds(path: Path, lines: list[int], timecodes: list[str]) -> np.ndarray:
         match = _TIMECODE.fullmatch(timecode.strip())
         if not match:
             raise DataError(
-                f"{path}, line {lines[index]}, column Timecode: expected HH:MM:SS:FF.sss, found {timecode!r}; "
-                "export the take again"
+                f"{path}, line {lines[index]}, column Timecode: expected HH:MM:SS:FF.sss, found "
+                f"{timecode[:_SHOWN]!r}; export the take again"
             )
         hours, minutes, whole, sixtieths = match.groups()
         seconds[index] = int(hours) * 3600 + int(minutes) * 60 + int(whole) + float(sixtieths) / TIMECODE_BASE
@@ -314,6 +322,15 @@ def _steady(path: Path, seconds: np.ndarray) -> tuple[float, np.ndarray]:
     usual = np.median(gaps)
     if usual <= 0:
         raise DataError(f"{path}: expected timecodes that advance, found one again and again; export the take again")
+    if usual < 1 / (1.5 * FASTEST_FPS):
+        raise DataError(
+            f"{path}: expected at most {FASTEST_FPS:.0f} frames a second, found timecodes {usual:.1g} s apart; "
+            "export the take again"
+        )
     # Counting from row to row follows a rate that is not quite the nominal one, however long the take.
     steps = np.concatenate([[0], np.cumsum(np.rint(gaps / usual).astype(int))])
+    if len(seconds) < FEWEST_SEEN * steps[-1]:
+        raise DataError(
+            f"{path}: expected most of the take's {steps[-1] + 1} frames, found {len(seconds)}; record the take again"
+        )
     return round(float(steps[-1] / (seconds[-1] - seconds[0])), 2), steps
