@@ -1,7 +1,4 @@
-import json
 import os
-import runpy
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +8,7 @@ import trimesh
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from affectvlm.errors import ScanError
-from affectvlm.scan import FaceScan, normalize, read_scan
+from affectvlm.scan import FaceScan, normalize
 from affectvlm.synthesis.embedded import embedded_face
 
 ROOT = Path(__file__).parents[1]
@@ -78,31 +74,20 @@ def test_a_pose_is_undone(seed: int) -> None:
     random = np.random.default_rng(100 + seed)
     pose = turn(*random.uniform(-1, 1, 3) * [45, 30, 30])
     placed = face(seed).moved(pose, random.uniform(-1000, 1000, 3))
-    degrees, nose = movement(normalize(face(seed)), normalize(placed))
+    degrees, nose = movement(normalize(face(seed)).face, normalize(placed).face)
     assert degrees < 0.7
     assert np.linalg.norm(nose) < 0.7
 
 
-def test_people_are_turned_as_the_model_has_them() -> None:
-    """Nearly: who has a sloping forehead and a receding chin looks like another with his head thrown back."""
-    moves = [movement(face(seed), normalize(face(seed))) for seed in range(24)]
-    degrees = [turned for turned, _ in moves]
-    assert np.median(degrees) < 1.5
-    assert np.quantile(degrees, 0.8) < 3
-    assert max(degrees) < 8
-    # Along z the model's people differ at the nose, and the origin stays where the mean's nose is.
-    assert max(np.hypot(*nose[:2]) for _, nose in moves) < 4.5
-
-
 def test_the_mean_face_stays_where_it_is() -> None:
-    degrees, nose = movement(face(), normalize(face()))
+    degrees, nose = movement(face(), normalize(face()).face)
     assert degrees < 0.5
     assert np.linalg.norm(nose) < 1.5
 
 
 @pytest.mark.parametrize("seed", [1, 5])
 def test_the_nose_tip_is_the_foremost_place_at_the_origin(seed: int) -> None:
-    vertices = normalize(face(seed).moved(turn(30, 15, -20), np.array([5, 6, 7]))).vertices
+    vertices = normalize(face(seed).moved(turn(30, 15, -20), np.array([5, 6, 7]))).face.vertices
     tip = vertices[(np.hypot(vertices[:, 0], vertices[:, 1]) < 15)]
     foremost = tip[tip[:, 2].argmax()]
     assert np.hypot(*foremost[:2]) < 3
@@ -113,43 +98,52 @@ def test_the_nose_tip_is_the_foremost_place_at_the_origin(seed: int) -> None:
 @pytest.mark.parametrize("angles", [(45, 0, 0), (-45, 20, 10), (0, 30, 0), (0, -30, 20), (20, 10, 30), (0, 0, -30)])
 def test_where_a_face_comes_from_does_not_matter(seed: int, angles: tuple[float, float, float]) -> None:
     placed = face(seed).moved(turn(*angles), np.array([200, -1500, 900]))
-    degrees, nose = movement(normalize(face(seed)), normalize(placed))
+    degrees, nose = movement(normalize(face(seed)).face, normalize(placed).face)
     assert degrees < 0.7
     assert np.linalg.norm(nose) < 0.7
 
 
 @pytest.mark.parametrize("seed", [0, 2, 7])
 def test_a_second_time_changes_nothing(seed: int) -> None:
-    once = normalize(face(seed).moved(turn(25, -10, 15), np.array([0, 100, 0])))
-    degrees, nose = movement(once, normalize(once))
+    once = normalize(face(seed).moved(turn(25, -10, 15), np.array([0, 100, 0]))).face
+    degrees, nose = movement(once, normalize(once).face)
     assert degrees < 0.5
     assert np.linalg.norm(nose) < 0.5
 
 
 def test_the_same_scan_gives_the_same_result() -> None:
-    first, second = normalize(face(4)), normalize(face(4))
+    first, second = normalize(face(4)).face, normalize(face(4)).face
     np.testing.assert_array_equal(first.vertices, second.vertices)
     np.testing.assert_array_equal(first.triangles, second.triangles)
+
+
+def test_the_pose_and_the_quality_come_with_the_face() -> None:
+    scan = face(3).moved(turn(20, -10, 5), np.array([30, 40, 50]))
+    found = normalize(scan)
+    brought = (scan.vertices[rows(found.face)] - found.pose.nose) @ found.pose.rotation
+    np.testing.assert_allclose(found.face.vertices, brought, atol=1e-3)
+    assert found.quality.score > 0.8
+    assert found.quality.measures["misfit"] == found.pose.misfit
 
 
 @pytest.mark.parametrize(("factor", "unit"), [(1e-3, "metres"), (1e-2, "decimetres"), (0.1, "centimetres")])
 def test_the_unit_is_guessed_and_said(factor: float, unit: str) -> None:
     pose = turn(10, 5, 0)
     with pytest.warns(UserWarning, match=f"^face: taken to be in {unit}"):
-        scaled = normalize(face(3).moved(pose, np.array([0.1, 0.2, 0.3]), factor))
-    np.testing.assert_allclose(scaled.vertices, normalize(face(3).moved(pose, np.zeros(3))).vertices, atol=0.05)
+        scaled = normalize(face(3).moved(pose, np.array([0.1, 0.2, 0.3]), factor)).face
+    np.testing.assert_allclose(scaled.vertices, normalize(face(3).moved(pose, np.zeros(3))).face.vertices, atol=0.05)
 
 
 @pytest.mark.filterwarnings("error")
 def test_people_keep_their_size() -> None:
     for scale in (0.9, 1.1):
-        large = normalize(face(3).moved(np.eye(3), np.zeros(3), scale), radius_mm=1000)
+        large = normalize(face(3).moved(np.eye(3), np.zeros(3), scale), radius_mm=1000).face
         np.testing.assert_allclose(np.ptp(large.vertices, axis=0), scale * np.ptp(face(3).vertices, axis=0), rtol=0.03)
 
 
 @pytest.mark.parametrize("axes", [[[1, 0, 0], [0, 0, -1], [0, 1, 0]], [[0, 0, 1], [1, 0, 0], [0, 1, 0]]])
 def test_another_axis_may_point_upwards(axes: list[list[int]]) -> None:
-    degrees, nose = movement(normalize(face()), normalize(face().moved(np.array(axes), np.zeros(3))))
+    degrees, nose = movement(normalize(face()).face, normalize(face().moved(np.array(axes), np.zeros(3))).face)
     assert degrees < 0.7
     assert np.linalg.norm(nose) < 0.7
 
@@ -157,8 +151,8 @@ def test_another_axis_may_point_upwards(axes: list[list[int]]) -> None:
 def test_a_scan_that_is_inside_out_is_turned() -> None:
     scan = face(3)
     turned = FaceScan(scan.vertices, scan.triangles[:, ::-1], scan.uv, scan.uv_triangles[:, ::-1])
-    front = normalize(turned)
-    degrees, nose = movement(normalize(scan), front)
+    front = normalize(turned).face
+    degrees, nose = movement(normalize(scan).face, front)
     assert degrees < 0.3
     assert np.linalg.norm(nose) < 0.3
     near = np.linalg.norm(front.vertices, axis=1) < 5
@@ -168,9 +162,9 @@ def test_a_scan_that_is_inside_out_is_turned() -> None:
 @pytest.mark.parametrize("seed", [0, 3])
 def test_head_and_shoulders_are_cut_away(seed: int) -> None:
     pose = turn(-20, 10, 5)
-    normalized = normalize(head_of(face(seed)).moved(pose, np.array([0, 0, 700])))
+    normalized = normalize(head_of(face(seed)).moved(pose, np.array([0, 0, 700]))).face
     assert np.linalg.norm(normalized.vertices, axis=1).max() <= 100.01
-    alone = normalize(face(seed))
+    alone = normalize(face(seed)).face
     distance, _ = cKDTree(normalized.vertices).query(alone.vertices[np.abs(alone.vertices).max(axis=1) < 50])
     assert np.percentile(distance, 95) < 2
 
@@ -190,67 +184,6 @@ def test_small_loose_pieces_are_dropped_and_large_ones_stay() -> None:
             ]
         ),
     )
-    vertices = normalize(loose).vertices
+    vertices = normalize(loose).face.vertices
     at = [int((np.linalg.norm(vertices - centre, axis=1) < 14).sum()) for centre in ([60, 0, 10], [-60, 40, 20])]
     assert at == [0, 642]
-
-
-def bodies() -> dict[str, trimesh.Trimesh]:
-    cube = trimesh.creation.box([180, 180, 180])
-    for _ in range(4):
-        cube = cube.subdivide()
-    egg = trimesh.creation.icosphere(4, 90)
-    egg.apply_scale([0.8, 1.1, 1])
-    return {"ball": trimesh.creation.icosphere(4, 90), "egg": egg, "cube": cube}
-
-
-@pytest.mark.parametrize("name", ["ball", "egg", "cube"])
-def test_what_is_no_face_is_refused(name: str) -> None:
-    body = bodies()[name]
-    with pytest.raises(ScanError, match=r"^ball\.obj: expected a scan of a face, found none") as caught:
-        normalize(FaceScan(body.vertices, body.faces, source="ball.obj"))
-    assert "\n" not in str(caught.value)
-
-
-def test_what_has_no_surface_to_speak_of_is_refused() -> None:
-    with pytest.raises(ScanError, match="at least 100 vertices, found 3"):
-        normalize(FaceScan(np.eye(3), [[0, 1, 2]]))
-    with pytest.raises(ScanError, match="extent of 0, too small"):
-        normalize(FaceScan(np.zeros((200, 3)), [[0, 1, 2]]))
-    with pytest.raises(ScanError, match="triangles without area"):
-        normalize(FaceScan(np.arange(200)[:, None] * np.ones(3), [[0, 1, 2]]))
-    with pytest.raises(ScanError, match="found none in it"):
-        normalize(FaceScan(np.random.default_rng(0).normal(size=(200, 3)) * 100, [[0, 1, 2]]))
-
-
-def test_the_shipped_mean_face_is_the_embedded_one() -> None:
-    made = runpy.run_path(str(ROOT / "tools" / "make_mean_face.py"))["mean_face_arrays"](embedded_face())
-    with np.load(ROOT / "src/affectvlm/scan/mean_face.npz", allow_pickle=False) as shipped:
-        assert set(shipped) == set(made)
-        for name, values in made.items():
-            np.testing.assert_allclose(shipped[name], values, atol=1e-3, err_msg="run python tools/make_mean_face.py")
-
-
-def test_a_real_head_is_brought_to_the_camera() -> None:
-    folder = DATA / "scans" / "james"
-    if not folder.is_dir():
-        pytest.skip(f"needs the scan of a real head in {folder}; name the data folder in AFFECTVLM_DATA")
-    scan = read_scan(folder / "james.obj")
-    assert scan.textured
-    groups = json.loads((folder / "james.ljson").read_text())["groups"]["LJSON"]
-    points = np.array(groups["landmarks"]["points"])
-    part = {label["label"]: points[label["mask"]] for label in groups["labels"]}
-    marks = np.concatenate([part["nose"][3:4], part["leye"], part["reye"], part["chin"][8:9]])
-    tagged = replace(scan, uv=np.zeros((len(scan.vertices), 2)), uv_triangles=scan.triangles)
-    normalized = normalize(tagged)
-    old, new = scan.vertices[rows(normalized)].astype(float), normalized.vertices.astype(float)
-    rotation = Rotation.align_vectors(new - new.mean(axis=0), old - old.mean(axis=0))[0].as_matrix()
-    shift = new.mean(axis=0) - rotation @ old.mean(axis=0)
-    nose, *rest = marks @ rotation.T + shift
-    left, right, chin = np.mean(rest[:6], axis=0), np.mean(rest[6:12], axis=0), rest[12]
-    assert np.linalg.norm(nose) < 4
-    assert right[0] - left[0] > 55  # the viewer's right
-    assert np.degrees(np.arctan2(right[1] - left[1], right[0] - left[0])) == pytest.approx(0, abs=3)
-    assert np.degrees(np.arctan2(right[2] - left[2], right[0] - left[0])) == pytest.approx(0, abs=6)
-    assert chin[1] < -60
-    assert abs(chin[0]) < 8

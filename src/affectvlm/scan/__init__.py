@@ -1,8 +1,9 @@
 """What a face scan is, the files it comes from, and how it is brought to the camera."""
 
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.normalize import FACE_RADIUS_MM, face_mask, normalize
+from affectvlm.scan.normalize import FACE_RADIUS_MM, NormalizedScan, face_mask, normalize
 from affectvlm.scan.pose import Pose, find_pose
+from affectvlm.scan.quality import Quality
 from affectvlm.scan.read import read_scan
 from affectvlm.scan.sample import Sample
 from affectvlm.scan.write import write_scan
@@ -10,7 +11,9 @@ from affectvlm.scan.write import write_scan
 __all__ = [
     "FACE_RADIUS_MM",
     "FaceScan",
+    "NormalizedScan",
     "Pose",
+    "Quality",
     "Sample",
     "face_mask",
     "find_pose",

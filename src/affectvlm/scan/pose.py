@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import Fit, Surface, find_face
+from affectvlm.scan.registration import MAX_MISFIT, Fit, find_face
+from affectvlm.scan.surfels import surfels
 
 MIN_VERTICES = 100
 """Fewer cannot show a face."""
@@ -18,15 +18,6 @@ UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres"
 
 NOSE_MM = 20.0
 """The nose tip is looked for this near to the mean face's."""
-
-SPACING_MM = 4.0
-"""Between the points at which the registration knows the scan."""
-
-MOST_POINTS = 12000
-"""A scan of much more than a head is known at fewer points."""
-
-SAMPLED_TRIANGLES = 15000
-"""Of a fine mesh only about so many triangles are looked at for those points."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +34,15 @@ class Pose:
         The scan's unit.
     inside_out : bool
         Whether the scan's triangles face inwards.
+    misfit : float
+        How unlike a face it is: 0 (a face as expected) to 1 (no face).
     """
 
     rotation: np.ndarray
     nose: np.ndarray
     unit: str = "millimetres"
     inside_out: bool = False
+    misfit: float = 0.0
 
 
 def find_pose(scan: FaceScan) -> Pose:
@@ -65,15 +59,17 @@ def find_pose(scan: FaceScan) -> Pose:
             "give a finer scan"
         )
     unit = _unit(scan)
-    surface = _surface(scan, UNITS[unit])
+    surface = surfels(scan.vertices, scan.triangles, UNITS[unit])
+    if surface is None:
+        raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
     fit = find_face(surface)
-    if fit.tension > 1:
+    if fit.misfit > MAX_MISFIT:
         raise ScanError(
             f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
-            "crop the scan to the head and turn it upright"
+            "crop the scan to the head"
         )
     tip = _nose_tip(turned_out(scan) if surface.inside_out else scan, fit, UNITS[unit])
-    return Pose(fit.rotation, fit.translation + fit.rotation @ tip, unit, surface.inside_out)
+    return Pose(fit.rotation, fit.translation + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
 
 
 def _unit(scan: FaceScan) -> str:
@@ -85,21 +81,6 @@ def _unit(scan: FaceScan) -> str:
         if extent * factor >= 100:
             return unit
     raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
-
-
-def _surface(scan: FaceScan, factor: float) -> Surface:
-    """Spread points over the whole scan, in millimetres."""
-    stride = max(1, len(scan.triangles) // SAMPLED_TRIANGLES)
-    corners = scan.vertices[scan.triangles[::stride]]  # (T, 3, 3)
-    if not np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]).any():
-        raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
-    points, normals = _spread(corners, (SPACING_MM / factor) ** 2 / stride, MOST_POINTS)
-    points = points * factor
-    # A head bulges outwards; one whose normals point inwards was meshed inside out.
-    inside_out = bool(np.einsum("ij,ij", points - points.mean(axis=0), normals) < 0)
-    if inside_out:
-        normals = -normals
-    return Surface(points, normals, cKDTree(points, balanced_tree=False, compact_nodes=False), inside_out)
 
 
 def turned_out(scan: FaceScan) -> FaceScan:

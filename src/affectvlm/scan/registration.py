@@ -1,288 +1,304 @@
-"""Finding a face in a scan: a small mean face is laid on it, from as many starting poses as it takes.
+"""Laying a statistical face on a scan: turn, shift, size and shape together, each as likely as the face says.
 
-Each fit is an iterated closest point with point-to-plane steps (Chen and Medioni, 1992), trimmed by distance and by
-direction. The mean face takes on the person's size while it is fitted, which makes pose and nose tip more exact; the
-scan itself is only ever moved.
+An iterated closest point with point-to-plane steps (Chen and Medioni, 1992). A rigid mean face takes a receding chin
+for a head thrown back; here such differences among people are explained by the face's modes, which cost what they are
+unlikely, and the turn is left with what no shape explains. Far partners count less (Geman and McClure, 1987).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, permutations, product
-from pathlib import Path
 
+import numba
 import numpy as np
-from scipy.ndimage import maximum_filter, uniform_filter
-from scipy.spatial import cKDTree
-from scipy.spatial.transform import Rotation
 
-COARSE_REACH_MM = (25.0, 20.0, 15.0, 15.0)
-"""How far a point of the mean face looks for its partner, step by step, while only some of its points do."""
+from affectvlm.scan.face_search import likely_starts
+from affectvlm.scan.face_shape import FaceShape, face_shape
+from affectvlm.scan.surfels import Surfels
 
-FINE_REACH_MM = 10.0
-"""The same once the face is nearly in place."""
+# The numbers were chosen on generated people of all three face models and all sensors.
+SIGMA_MM = 1.5
+"""Spread of the distance between a scan and the face that was found in it."""
 
-SIZE_STIFFNESS = 100.0
-"""How hard (mm2) the mean face's own size is held: without, it shrinks until it fits anywhere."""
+POINT_SHARE = 0.15
+"""How many independent observations a point stands for: neighbours err together."""
 
-FINE_STEPS = 16
-"""At most this many steps with all the points."""
+SIZE_SPREAD = 0.06
+"""Of the logarithm of people's size, beyond the modes."""
 
-SURE_MISFIT = 0.39
-"""A fit below this is taken without looking further: nothing but a face comes so near."""
+ROBUST_MM = 4.0
+"""Points this far from the scan count a quarter."""
 
-FRONTAL_MISFIT = 0.45
-"""The same for a fit within ``FRONTAL_DEG`` of upright and frontal, as scans mostly are."""
+ROUGH_REACH_MM = (20.0, 20.0, 15.0, 15.0, 12.0, 12.0)
+"""How far a point looks for its partner, step by step, while few points and modes are used."""
 
-FRONTAL_DEG = 15.0
+ROUGH_ROBUST_MM = 5.0
+ROUGH_EVERY, ROUGH_MODES = 6, 6
 
-MAX_MISFIT = 0.5
-"""A face very unlike the mean; above, the mean face lies on a cheek, an ear or no face at all."""
+REACH_MM = 12.0
+STEPS = 20
+"""At most this many steps with all the points and modes."""
 
-MAX_FRONTAL_MISFIT = 0.56
-"""The same within ``FRONTAL_DEG`` of upright and frontal: chance rarely finds a face just there (in an egg: 0.58)."""
+ROUGH_STARTS = 20
+"""How many different starts are fitted roughly."""
 
-HEAD_MM = 250.0
-"""From the top of the hair to the nose tip, at most."""
+FINE_STARTS = 5
+"""How many of these are fitted with all the points and modes, at most."""
 
+SURE_MISFIT = 0.4
+"""A fit below this is taken without looking further."""
 
-@dataclass(frozen=True)
-class Surface:
-    """Points spread evenly over a scan.
+MAX_MISFIT = 0.58
+"""Above, there is no face."""
 
-    Parameters
-    ----------
-    points : (P, 3) float, mm
-    normals : (P, 3) float
-    tree : cKDTree over ``points``
-    inside_out : bool
-        Whether the normals were turned round, because the scan's triangles face inwards.
-    """
+UNLIKELY_SHARE = 0.2
+"""How much an unlikely shape adds to the misfit."""
 
-    points: np.ndarray
-    normals: np.ndarray
-    tree: cKDTree
-    inside_out: bool = False
+ENOUGH, ENOUGH_OF_HALF = 0.8, 0.65
+"""Share of a face, and of either half, that must be there for it to look like one."""
 
+LEAST_PARTNERS = 12
+MOST_TURN, STILL = 0.4, 5e-4
+"""Radians: a step turns no more than the one, and is the last one when it turns less than the other."""
 
-@dataclass(frozen=True)
-class MeanFace:
-    """Points of the mean face: nose tip at the origin, facing +z.
+JUDGED_MM = 10.0
+"""Points with no partner this near are missing in the scan."""
 
-    Parameters
-    ----------
-    points : (M, 3) float, mm
-    normals : (M, 3) float
-    weights : (M,) float
-        Less where expressions move the face.
-    """
-
-    points: np.ndarray
-    normals: np.ndarray
-    weights: np.ndarray
-
-    def every(self, step: int) -> MeanFace:
-        """Return each ``step``-th point."""
-        return MeanFace(self.points[::step], self.normals[::step], self.weights[::step])
-
-    def placed(self, fit: Fit) -> np.ndarray:
-        """(M, 3) float, mm: the points as they lie in the scan."""
-        return fit.scale * self.points @ fit.rotation.T + fit.translation
+AGREEMENT = 0.4
+"""Least cosine of the angle between the directions of partners."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Where the mean face lies: its point m is at ``scale * rotation @ m + translation``.
+    """Where and what the face is: its point m is at ``scale * rotation @ (m + modes @ shape) + translation``.
 
     Parameters
     ----------
     rotation : (3, 3) float
     translation : (3,) float, mm
-        The mean face's nose tip.
     scale : float
+    shape : (K,) float
     misfit : float
-        0 (the same face) to 1 (no face there).
+        0 (the scan is that face) to 1 (nothing is there).
     """
 
     rotation: np.ndarray
     translation: np.ndarray
-    scale: float = 1.0
+    scale: float
+    shape: np.ndarray
     misfit: float = 1.0
 
-    @property
-    def frontal(self) -> bool:
-        """Whether the scan is upright and faces the camera as it is."""
-        return bool(np.degrees(Rotation.from_matrix(self.rotation).magnitude()) < FRONTAL_DEG)
 
-    @property
-    def tension(self) -> float:
-        """The misfit in parts of what is allowed at this pose: above 1 there is no face."""
-        return self.misfit / (MAX_FRONTAL_MISFIT if self.frontal else MAX_MISFIT)
+def find_face(surface: Surfels) -> Fit:
+    """Lay the face on a scan in whatever pose; return the fit of least misfit."""
+    few, whole = _rough_face(), face_shape()
+    rough = []
+    for rotation, nose in likely_starts(surface, ROUGH_STARTS):
+        start = Fit(rotation, nose, 1.0, np.zeros(few.modes.shape[2]))
+        rough.append(
+            _fitted(start, surface, few, np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM))
+        )
+    rough.sort(key=lambda fit: fit.misfit)
+    reach, robust = np.full(STEPS, REACH_MM), np.maximum(ROBUST_MM, 6.0 - np.arange(STEPS))
+    best = Fit(np.eye(3), np.zeros(3), 1.0, np.zeros(whole.modes.shape[2]), misfit=1.0)
+    for fit in rough[:FINE_STARTS]:
+        shape = np.append(fit.shape, np.zeros(whole.modes.shape[2] - len(fit.shape)))
+        fine = _fitted(Fit(fit.rotation, fit.translation, fit.scale, shape), surface, whole, reach, robust)
+        if fine.misfit < best.misfit:
+            best = fine
+        if best.misfit < SURE_MISFIT:
+            break
+    return best
 
 
 @lru_cache(maxsize=1)
-def mean_face() -> MeanFace:
-    """Load the mean face that the package carries (made by ``tools/make_mean_face.py``)."""
-    with np.load(Path(__file__).with_name("mean_face.npz"), allow_pickle=False) as arrays:
-        return MeanFace(*(arrays[name].astype(np.float64) for name in ("points", "normals", "weights")))
+def _rough_face() -> FaceShape:
+    return face_shape().every(ROUGH_EVERY, ROUGH_MODES)
 
 
-def find_face(surface: Surface) -> Fit:
-    """Lay the mean face on a scan.
-
-    Starts are tried in rounds, the likely ones first: upright and frontal; turned by up to 50 degrees; with other
-    axes than ours up and forward. A sure fit ends the search at once.
-
-    Returns
-    -------
-    Fit
-        The one of least ``tension``.
-    """
-    fits = []
-    for fit in chain(_round(surface, _FRONTAL, 3, 2), _round(surface, _TURNED, 16, 4)):
-        if fit.misfit < (FRONTAL_MISFIT if fit.frontal else SURE_MISFIT):
-            return fit
-        fits.append(fit)
-    # With any axes, chance finds faces upside down: only a sure one counts.
-    other_axes = (fit for fit in _round(surface, _OTHER_AXES, 24, 4) if fit.misfit < SURE_MISFIT)
-    return next(other_axes, min(fits, key=lambda fit: fit.tension))
+def _fitted(fit: Fit, surface: Surfels, face: FaceShape, reach: np.ndarray, robust: np.ndarray) -> Fit:
+    """Take steps from a fit: as many as there are reaches ((N,) mm) and robust distances ((N,) mm)."""
+    start = fit.rotation.copy(), fit.translation.copy(), fit.scale, fit.shape.copy()
+    return Fit(*_fit(*start, surface, face, reach, robust))
 
 
-def _round(surface: Surface, rotations: list[np.ndarray], starts: int, tries: int) -> Iterator[Fit]:
-    """Fit from the most likely starts roughly, and yield the best of these fits after fitting them finely."""
-    roughly = [_roughly(start, surface) for start in _likely_starts(surface, rotations, starts)]
-    for fit in sorted(roughly, key=lambda fit: fit.misfit)[:tries]:
-        yield _finely(fit, surface)
-
-
-def _roughly(fit: Fit, surface: Surface) -> Fit:
-    """Pull a start towards the face, with few points and a long reach."""
-    face = mean_face().every(6)
-    for reach in COARSE_REACH_MM:
-        fit, _ = _step(fit, face, surface, reach)
-    return _judged(fit, face, surface)
-
-
-def _finely(fit: Fit, surface: Surface) -> Fit:
-    """Bring a rough fit into place, with all points."""
-    face = mean_face()
-    for _ in range(FINE_STEPS):
-        fit, turn = _step(fit, face, surface, FINE_REACH_MM)
-        if turn < 1e-3:
+@numba.njit(cache=True, nogil=True)
+def _fit(rotation, translation, scale, shape, surface, face, reach, robust):  # type: ignore[no-untyped-def]
+    count, size = face.points.shape[0], 7 + shape.shape[0]
+    placed, turned = np.empty((count, 3)), np.empty((count, 3))
+    partner = np.empty(count, np.int64)
+    jacobian, weighted, gaps = np.empty((count, size)), np.empty((count, size)), np.empty(count)
+    for step in range(reach.shape[0]):
+        _place(rotation, translation, scale, shape, face, placed, turned)
+        _pair(placed, turned, reach[step], surface, partner)
+        centre = np.zeros(3)
+        rows = 0
+        for m in range(count):
+            if partner[m] >= 0:
+                rows += 1
+                centre += placed[m]
+        if rows < max(LEAST_PARTNERS, 0.05 * count):
             break
-    return _judged(fit, face, surface)
+        centre /= rows
+        _linearise(rotation, scale, centre, surface, face, placed, partner, robust[step], jacobian, weighted, gaps)
+        matrix = np.dot(weighted[:rows].T, jacobian[:rows])
+        pull = np.dot(weighted[:rows].T, gaps[:rows])
+        for c in range(6):
+            matrix[c, c] += 1e-6
+        matrix[6, 6] += 1 / SIZE_SPREAD**2
+        pull[6] -= math.log(scale) / SIZE_SPREAD**2
+        for c in range(7, size):
+            matrix[c, c] += 1
+            pull[c] -= shape[c - 7]
+        change = np.linalg.solve(matrix, pull)
+        angle = math.sqrt(change[0] ** 2 + change[1] ** 2 + change[2] ** 2)
+        turn = _turn(change[:3] * min(1.0, MOST_TURN / max(angle, 1e-12)))
+        growth = math.exp(min(max(change[6], -0.1), 0.1))
+        translation = centre + change[3:6] + growth * np.dot(turn, translation - centre)
+        rotation = np.dot(turn, rotation)
+        scale *= growth
+        shape = shape + change[7:]
+        if angle < STILL and step > 4:
+            break
+    _place(rotation, translation, scale, shape, face, placed, turned)
+    _pair(placed, turned, JUDGED_MM, surface, partner)
+    unlikely = np.dot(shape, shape) / shape.shape[0]
+    misfit = min(1.0, 1.0 - _likeness(rotation, face, surface, partner) + UNLIKELY_SHARE * unlikely)
+    return rotation, translation, scale, shape, misfit
 
 
-def _step(fit: Fit, face: MeanFace, surface: Surface, reach: float) -> tuple[Fit, float]:
-    """Take one Gauss-Newton step of turn, shift and growth; also return the turn in radians."""
-    placed = face.placed(fit)  # (M, 3)
-    normals, gap, agreement = _partners(placed, fit, face, surface, reach)
-    weights = face.weights * (agreement > 0.5) / (1 + (gap / 3) ** 2)
-    total = weights.sum()
-    if total < 0.1 * face.weights.sum():
-        return fit, 0.0
-    centre = weights @ placed / total
-    arm = placed - centre
-    # How the distance to the partner's plane changes with a turn (3), a shift (3) and growth (1).
-    jacobian = np.column_stack([np.cross(arm, normals), normals, np.einsum("mx,mx->m", arm, normals)])  # (M, 7)
-    weighted = jacobian * weights[:, None]
-    # Turn and shift are only damped; size is drawn back to the mean's.
-    stiffness = np.array([1.0, 1.0, 1.0, 1e-3, 1e-3, 1e-3, SIZE_STIFFNESS]) * total
-    drawn = np.array([0, 0, 0, 0, 0, 0, fit.scale - 1])
-    change = np.linalg.solve(weighted.T @ jacobian + np.diag(stiffness), weighted.T @ gap - stiffness * drawn)
-    turn = Rotation.from_rotvec(change[:3]).as_matrix()
-    growth = np.clip(fit.scale + change[6], 0.75, 1.3) / fit.scale
-    nose = centre + change[3:6] + growth * turn @ (fit.translation - centre)
-    return Fit(turn @ fit.rotation, nose, fit.scale * growth), float(np.linalg.norm(change[:3]))
+@numba.njit(cache=True, nogil=True)
+def _place(rotation, translation, scale, shape, face, placed, turned):  # type: ignore[no-untyped-def]
+    """Write the face's points and directions as they lie in the scan."""
+    for m in range(placed.shape[0]):
+        x, y, z = face.points[m, 0], face.points[m, 1], face.points[m, 2]
+        for c in range(shape.shape[0]):
+            x += face.modes[m, 0, c] * shape[c]
+            y += face.modes[m, 1, c] * shape[c]
+            z += face.modes[m, 2, c] * shape[c]
+        u, v, w = face.normals[m, 0], face.normals[m, 1], face.normals[m, 2]
+        for a in range(3):
+            placed[m, a] = scale * (rotation[a, 0] * x + rotation[a, 1] * y + rotation[a, 2] * z) + translation[a]
+            turned[m, a] = rotation[a, 0] * u + rotation[a, 1] * v + rotation[a, 2] * w
 
 
-def _partners(
-    placed: np.ndarray, fit: Fit, face: MeanFace, surface: Surface, reach: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find each placed point's partner on the scan.
+@numba.njit(cache=True, nogil=True)
+def _linearise(  # type: ignore[no-untyped-def]
+    rotation, scale, centre, surface, face, placed, partner, robust, jacobian, weighted, gaps
+):
+    """Write, for each point with a partner, how far it is from its plane, and how a change of the fit alters that.
 
-    Returns
-    -------
-    normals : (M, 3) float
-        The partner's.
-    gap : (M,) float, mm
-        Distance to the partner's plane, along its normal.
-    agreement : (M,) float
-        Cosine of the angle between the two normals; -1 where no partner is in reach.
+    The columns: a turn about ``centre`` (3), a shift (3), growth (1), the shape (K).
     """
-    distance, index = surface.tree.query(placed, distance_upper_bound=reach)
-    found = np.isfinite(distance)
-    index = np.where(found, index, 0)
-    normals = surface.normals[index]
-    gap = np.einsum("mx,mx->m", surface.points[index] - placed, normals)
-    agreement = np.einsum("mx,mx->m", face.normals @ fit.rotation.T, normals)
-    return normals, gap, np.where(found, agreement, -1.0)
+    row = 0
+    for m in range(placed.shape[0]):
+        q = partner[m]
+        if q < 0:
+            continue
+        u, v, w = surface.normals[q, 0], surface.normals[q, 1], surface.normals[q, 2]
+        x, y, z = placed[m, 0] - centre[0], placed[m, 1] - centre[1], placed[m, 2] - centre[2]
+        j = jacobian[row]
+        j[0], j[1], j[2] = y * w - z * v, z * u - x * w, x * v - y * u
+        j[3], j[4], j[5] = u, v, w
+        j[6] = x * u + y * v + z * w
+        # The plane's direction in the face's own frame.
+        own_u = scale * (rotation[0, 0] * u + rotation[1, 0] * v + rotation[2, 0] * w)
+        own_v = scale * (rotation[0, 1] * u + rotation[1, 1] * v + rotation[2, 1] * w)
+        own_w = scale * (rotation[0, 2] * u + rotation[1, 2] * v + rotation[2, 2] * w)
+        for c in range(face.modes.shape[2]):
+            j[7 + c] = own_u * face.modes[m, 0, c] + own_v * face.modes[m, 1, c] + own_w * face.modes[m, 2, c]
+        gap = 0.0
+        for a in range(3):
+            gap += surface.normals[q, a] * (surface.points[q, a] - placed[m, a])
+        gaps[row] = gap
+        weight = POINT_SHARE / SIGMA_MM**2 / (1 + (gap / robust) ** 2) ** 2
+        for c in range(jacobian.shape[1]):
+            weighted[row, c] = weight * j[c]
+        row += 1
 
 
-def _judged(fit: Fit, face: MeanFace, surface: Surface) -> Fit:
-    """Set the misfit: the mean, over the face, of the distance in units of 10 mm and the difference in direction.
+@numba.njit(cache=True, nogil=True)
+def _pair(placed, turned, reach, surface, partner):  # type: ignore[no-untyped-def]
+    """Write the number of each placed point's partner; -1 for none that is in reach and faces the same way."""
+    slot, corner, cell = surface.slot, surface.corner, surface.cell
+    for m in range(placed.shape[0]):
+        partner[m] = -1
+        x, y, z = placed[m, 0], placed[m, 1], placed[m, 2]
+        i, j, k = int((x - corner[0]) / cell), int((y - corner[1]) / cell), int((z - corner[2]) / cell)
+        if i < 1 or j < 1 or k < 1 or i >= slot.shape[0] - 1 or j >= slot.shape[1] - 1 or k >= slot.shape[2] - 1:
+            continue
+        least = reach * reach
+        for a in range(i - 1, i + 2):
+            for b in range(j - 1, j + 2):
+                for c in range(k - 1, k + 2):
+                    q = slot[a, b, c]
+                    if q >= 0:
+                        squared = _squared_distance(surface.points, q, x, y, z)
+                        if squared < least and _cosine(surface.normals, q, turned, m) > AGREEMENT:
+                            least = squared
+                            partner[m] = q
+        if partner[m] < 0:
+            q = surface.nearest[i, j, k]
+            if (
+                q >= 0
+                and _squared_distance(surface.points, q, x, y, z) < least
+                and _cosine(surface.normals, q, turned, m) > AGREEMENT
+            ):
+                partner[m] = q
 
-    Each point counts at most 1. Direction is what tells a face from a cheek, an ear or a smooth ball.
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _squared_distance(points, i, x, y, z):  # type: ignore[no-untyped-def]
+    return (points[i, 0] - x) ** 2 + (points[i, 1] - y) ** 2 + (points[i, 2] - z) ** 2
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _cosine(first, i, second, j):  # type: ignore[no-untyped-def]
+    return first[i, 0] * second[j, 0] + first[i, 1] * second[j, 1] + first[i, 2] * second[j, 2]
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(vector):  # type: ignore[no-untyped-def]
+    """(3, 3): the rotation by a rotation vector (Rodrigues)."""
+    angle = math.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+    turn = np.eye(3)
+    if angle > 0:
+        sine, versine = math.sin(angle) / angle, (1 - math.cos(angle)) / angle**2
+        x, y, z = vector[0], vector[1], vector[2]
+        cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+        turn += sine * cross + versine * np.dot(cross, cross)
+    return turn
+
+
+@numba.njit(cache=True, nogil=True)
+def _likeness(rotation, face, surface, partner):  # type: ignore[no-untyped-def]
+    """Tell how much of what sets a face's directions apart from a bowl's is in the scan too: their correlation.
+
+    It counts less when too little of the face, or of its left or right half, is there.
     """
-    _, gap, agreement = _partners(face.placed(fit), fit, face, surface, 10.0)
-    differs = np.where(agreement > 0.5, np.minimum(np.abs(gap) / 10 + 2 * (1 - agreement), 1), 1)
-    return replace(fit, misfit=float(differs @ face.weights / face.weights.sum()))
-
-
-def _likely_starts(surface: Surface, rotations: list[np.ndarray], count: int) -> list[Fit]:
-    """Rank (rotation, nose) starts by how far the coarse mean face is from the scan there; return the best few."""
-    face = mean_face().every(12)
-    starts = [Fit(r, nose) for r in rotations for nose in _protruding(surface.points, r)]
-    turns = np.stack([start.rotation for start in starts])  # (S, 3, 3)
-    placed = np.einsum("sij,mj->smi", turns, face.points) + np.stack([s.translation for s in starts])[:, None]
-    distance, index = surface.tree.query(placed, distance_upper_bound=20.0)  # (S, M)
-    facing = np.einsum("sij,mj->smi", turns, face.normals)
-    found = np.isfinite(distance)
-    agree = (facing * surface.normals[np.where(found, index, 0)]).sum(axis=-1) > 0.3
-    rank = np.where(found & agree, distance, 20.0) @ np.sqrt(face.weights)
-    return [starts[i] for i in np.argsort(rank, kind="stable")[:count]]
-
-
-def _protruding(points: np.ndarray, rotation: np.ndarray, cell: float = 10.0, count: int = 8) -> np.ndarray:
-    """Points that stand out most from the 70 mm around them, when the scan's face looks along ``rotation``'s +z."""
-    seen = points @ rotation  # the scan turned back to the camera
-    # The nose is no lower than this under the top of the head: shoulders, arms and a body are left out.
-    high = seen[:, 1] > seen[:, 1].max() - HEAD_MM
-    points, seen = points[high], seen[high]
-    corner = seen[:, :2].min(axis=0)
-    column, row = ((seen[:, :2] - corner) / cell).astype(int).T
-    shape = (row.max() + 1, column.max() + 1)
-    nearest = np.full(shape, -1)
-    order = np.argsort(seen[:, 2], kind="stable")
-    nearest[row[order], column[order]] = order  # the last one written is the nearest to the camera
-    there = nearest >= 0
-    height = np.where(there, seen[nearest, 2], 0.0)
-    around = uniform_filter(height, 7, mode="constant") / np.maximum(
-        uniform_filter(there.astype(float), 7, mode="constant"), 1e-6
-    )
-    relief = np.where(there, height - around, -np.inf)
-    peaks = there & (relief == maximum_filter(relief, 3, mode="constant", cval=-np.inf))
-    strongest = np.argsort(-relief[peaks], kind="stable")[:count]
-    return points[nearest[peaks][strongest]]
-
-
-def _turns(yaw: Iterable[float], pitch: Iterable[float], roll: Iterable[float]) -> list[np.ndarray]:
-    return [Rotation.from_euler("YXZ", angles, degrees=True).as_matrix() for angles in product(yaw, pitch, roll)]
-
-
-def _axis_conventions() -> list[np.ndarray]:
-    """Return the 24 ways to lay right-handed axes along the coordinate axes."""
-    rotations = []
-    for order, signs in product(permutations(range(3)), product((1, -1), repeat=3)):
-        matrix = np.zeros((3, 3))
-        matrix[range(3), order] = signs
-        if np.linalg.det(matrix) > 0:
-            rotations.append(matrix)
-    return rotations
-
-
-_FRONTAL = [np.eye(3)]
-_TURNED = _turns((-50, -25, 0, 25, 50), (-25, 0, 25), (-25, 0, 25))
-_OTHER_AXES = [axes @ turn for axes in _axis_conventions() for turn in _turns((-30, 0, 30), (0,), (0,))]
+    both = of_faces = of_scans = 0.0
+    there, whole = np.zeros(2), np.zeros(2)
+    for m in range(partner.shape[0]):
+        side = 1 if face.points[m, 0] > 0 else 0
+        whole[side] += face.weights[m]
+        q = partner[m]
+        if q < 0:
+            continue
+        there[side] += face.weights[m]
+        for a in range(3):
+            seen = (
+                rotation[0, a] * surface.normals[q, 0]
+                + rotation[1, a] * surface.normals[q, 1]
+                + rotation[2, a] * surface.normals[q, 2]
+            )
+            of_face, of_scan = face.normals[m, a] - face.plain[m, a], seen - face.plain[m, a]
+            both += face.weights[m] * of_face * of_scan
+            of_faces += face.weights[m] * of_face**2
+            of_scans += face.weights[m] * of_scan**2
+    if of_faces * of_scans == 0:
+        return 0.0
+    half = min(there[0] / whole[0], there[1] / whole[1])
+    enough = min(1.0, half / ENOUGH_OF_HALF, there.sum() / (ENOUGH * whole.sum()))
+    return both / math.sqrt(of_faces * of_scans) * enough

@@ -16,15 +16,15 @@ from platformdirs import user_cache_path
 from affectvlm import __version__
 from affectvlm.errors import ConfigError, DataError
 from affectvlm.files import written_whole
-from affectvlm.scan import FaceScan, find_pose
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.face_model import FaceModel
 from affectvlm.synthesis.ict_facekit import ict_facekit_files, read_ict_facekit
 from affectvlm.synthesis.makehuman import makehuman_files, read_makehuman
+from affectvlm.synthesis.upright import upright_turn
 
 FaceModelName = Literal["embedded", "ict-facekit", "makehuman"]
 
-FORMAT = 7
+FORMAT = 8
 """Raised when a reader changes what it makes of the same files."""
 
 _READERS: dict[str, tuple[Callable[[Path], list[Path]], Callable[[Path], FaceModel]]] = {
@@ -92,8 +92,10 @@ def load_face_model(source: FaceSource) -> FaceModel:
 
 
 def _upright(model: FaceModel) -> FaceModel:
-    """Turn a model as :func:`~affectvlm.scan.normalize` would turn its neutral face."""
-    turn = find_pose(FaceScan(model.neutral, model.triangles, source=model.name)).rotation.T.astype(np.float32)
+    """Turn a model to the axes that every face model has (:mod:`~affectvlm.synthesis.upright`)."""
+    embedded = embedded_face()
+    found, _ = upright_turn(model.neutral[model.landmarks], embedded.neutral[embedded.landmarks])
+    turn = found.astype(np.float32)
 
     def turned(vectors: np.ndarray) -> np.ndarray:
         return np.einsum("xy,...vy->...vx", turn, vectors)

@@ -1,0 +1,220 @@
+"""A scan's surface as small flat patches in a grid, so that the nearest one to any place is looked up, not searched.
+
+Each patch averages what the triangles in one cell of the grid say. This evens out the sensor's noise, and it does not
+matter how finely which part is meshed.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numba
+import numpy as np
+
+CELL_MM = 4.0
+"""Side of a cell."""
+
+MOST_CELLS = 6_000_000
+"""Of a scan of much more than a head the cells are larger."""
+
+LAYERS = 5
+"""A cell knows its nearest patch up to so many cells from it."""
+
+MARGIN = LAYERS + 1
+
+SAMPLE_MM2 = 6.0
+"""A larger triangle is known at several points."""
+
+OUTLIERS = 0.2
+"""Per cent of the vertices, at each end of each axis, that may lie far off."""
+
+
+class Surfels(NamedTuple):
+    """A scan's surface; a tuple, so that compiled code takes it whole.
+
+    Parameters
+    ----------
+    points : (P, 3) float, mm
+    normals : (P, 3) float
+        Outward.
+    areas : (P,) float, mm2
+    corner : (3,) float, mm
+        Of the grid.
+    cell : float, mm
+    slot : (X, Y, Z) int32
+        The patch in each cell; -1 for none.
+    nearest : (X, Y, Z) int32
+        The nearest patch to each cell's middle, about; -1 where none is near.
+    inside_out : bool
+        Whether the normals were turned round, because the scan's triangles face inwards.
+    """
+
+    points: np.ndarray
+    normals: np.ndarray
+    areas: np.ndarray
+    corner: np.ndarray
+    cell: float
+    slot: np.ndarray
+    nearest: np.ndarray
+    inside_out: bool = False
+
+
+def surfels(vertices: np.ndarray, triangles: np.ndarray, factor: float, cell: float = CELL_MM) -> Surfels | None:
+    """Average a mesh over cells.
+
+    Parameters
+    ----------
+    vertices : (V, 3) float32
+    triangles : (T, 3) int32
+    factor : float
+        Millimetres a unit of the vertices.
+    cell : float, mm
+
+    Returns
+    -------
+    Surfels, or None when no triangle has an area, or no part of the surface a direction
+    """
+    stride = max(1, len(vertices) // 4000)
+    low, high = np.percentile(vertices[::stride], [OUTLIERS, 100 - OUTLIERS], axis=0) * factor
+    low, high = low - 40.0, high + 40.0
+    cell = max(cell, float(np.prod(high - low) / MOST_CELLS) ** (1 / 3))
+    shape = tuple(int(n) + 2 * MARGIN + 1 for n in (high - low) // cell)
+    corner = low - MARGIN * cell
+    slot = np.full(shape, -1, np.int32)
+    sums, bulge = _gather(vertices, triangles, factor, corner, cell, slot, MARGIN, SAMPLE_MM2)
+    if not sums[:, 0].any():
+        return None
+    area = sums[:, 0]
+    points = sums[:, 1:4] / area[:, None]
+    length = np.sqrt(np.einsum("ij,ij->i", sums[:, 4:7], sums[:, 4:7]))
+    normals = sums[:, 4:7] / np.maximum(length, 1e-12)[:, None]
+    if bulge < 0:
+        normals = -normals
+    # Two sheets back to back, or crumpled noise, have no direction.
+    good = length > 0.3 * area
+    if not good.any():
+        return None
+    renumber = np.where(good, np.cumsum(good) - 1, -1).astype(np.int32)
+    nearest = _nearest(slot, renumber, points[good], corner, cell, LAYERS)
+    return Surfels(points[good], normals[good], area[good], corner, cell, slot, nearest, bool(bulge < 0))
+
+
+@numba.njit(cache=True, nogil=True)
+def _gather(vertices, triangles, factor, corner, cell, slot, margin, sample_mm2):  # type: ignore[no-untyped-def]
+    """Add area, place and direction of each triangle to its cell: (P, 7); and how much the whole bulges outwards."""
+    room = 4096
+    sums = np.zeros((room, 7))
+    count = 0
+    bulge = 0.0
+    total = 0.0
+    mean = np.zeros(3)
+    across = np.zeros(3)  # sum of direction x area, for the bulge about the mean
+    inverse = 1.0 / cell
+    nx, ny, nz = slot.shape
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        ax, ay, az = vertices[a, 0] * factor, vertices[a, 1] * factor, vertices[a, 2] * factor
+        ux, uy, uz = vertices[b, 0] * factor - ax, vertices[b, 1] * factor - ay, vertices[b, 2] * factor - az
+        vx, vy, vz = vertices[c, 0] * factor - ax, vertices[c, 1] * factor - ay, vertices[c, 2] * factor - az
+        mx, my, mz = 0.5 * (uy * vz - uz * vy), 0.5 * (uz * vx - ux * vz), 0.5 * (ux * vy - uy * vx)
+        area = np.sqrt(mx * mx + my * my + mz * mz)
+        if not area > 0:
+            continue
+        pieces = 1 if area < 1.5 * sample_mm2 else min(int(area / sample_mm2) + 1, 2000)
+        share = 1.0 / pieces
+        for piece in range(pieces):
+            if pieces == 1:
+                p = q = 1.0 / 3.0
+            else:
+                # Where in the triangle: the R2 sequence covers it evenly without chance (Roberts, 2018).
+                p, q = ((piece + 0.5) * 0.7548776662466927) % 1.0, ((piece + 0.5) * 0.5698402909980532) % 1.0
+                if p + q > 1:
+                    p, q = 1 - p, 1 - q
+            x, y, z = ax + p * ux + q * vx, ay + p * uy + q * vy, az + p * uz + q * vz
+            i, j, k = int((x - corner[0]) * inverse), int((y - corner[1]) * inverse), int((z - corner[2]) * inverse)
+            if i < margin or j < margin or k < margin or i >= nx - margin or j >= ny - margin or k >= nz - margin:
+                continue
+            s = slot[i, j, k]
+            if s < 0:
+                if count == room:
+                    grown = np.zeros((2 * room, 7))
+                    grown[:room] = sums
+                    sums = grown
+                    room *= 2
+                s = count
+                slot[i, j, k] = s
+                count += 1
+            w = area * share
+            sums[s, 0] += w
+            sums[s, 1] += w * x
+            sums[s, 2] += w * y
+            sums[s, 3] += w * z
+            sums[s, 4] += mx * share
+            sums[s, 5] += my * share
+            sums[s, 6] += mz * share
+            total += w
+            mean[0] += w * x
+            mean[1] += w * y
+            mean[2] += w * z
+            across[0] += mx * share
+            across[1] += my * share
+            across[2] += mz * share
+            bulge += share * (x * mx + y * my + z * mz)
+    if total > 0:
+        # A head bulges outwards; one whose normals point inwards was meshed inside out.
+        bulge -= (mean[0] * across[0] + mean[1] * across[1] + mean[2] * across[2]) / total
+    return sums[:count].copy(), bulge
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest(slot, renumber, points, corner, cell, layers):  # type: ignore[no-untyped-def]
+    """Spread each patch's number over the empty cells around it, a layer of cells at a time."""
+    nearest = np.full(slot.shape, -1, np.int32)
+    _, ny, nz = slot.shape
+    flat = nearest.reshape(-1)
+    slots = slot.reshape(-1)
+    reached = np.zeros(flat.shape[0], np.uint8)
+    front = np.empty(4 * points.shape[0] + 64, np.int64)
+    size = 0
+    for at in range(slots.shape[0]):
+        s = slots[at]
+        if s >= 0:
+            s = renumber[s]
+            slots[at] = s
+            if s >= 0:
+                flat[at] = s
+                reached[at] = 1
+                front[size] = at
+                size += 1
+    steps = np.array([nz, -nz, ny * nz, -ny * nz, 1, -1])
+    after = np.empty(8 * points.shape[0] + 64, np.int64)
+    for layer in range(layers):
+        count = 0
+        for f in range(size):
+            at = front[f]
+            s = flat[at]
+            for d in range(6):
+                to = at + steps[d]
+                if reached[to] == 0:
+                    if count == after.shape[0]:
+                        grown = np.empty(2 * count, np.int64)
+                        grown[:count] = after
+                        after = grown
+                    flat[to] = s
+                    reached[to] = layer + 2
+                    after[count] = to
+                    count += 1
+                elif reached[to] == layer + 2 and flat[to] != s:
+                    i, j, k = to // (ny * nz), (to // nz) % ny, to % nz
+                    x, y, z = corner[0] + (i + 0.5) * cell, corner[1] + (j + 0.5) * cell, corner[2] + (k + 0.5) * cell
+                    r = flat[to]
+                    there = (points[r, 0] - x) ** 2 + (points[r, 1] - y) ** 2 + (points[r, 2] - z) ** 2
+                    here = (points[s, 0] - x) ** 2 + (points[s, 1] - y) ** 2 + (points[s, 2] - z) ** 2
+                    if here < there:
+                        flat[to] = s
+        if layer + 1 < layers:
+            if front.shape[0] < count:
+                front = np.empty(2 * count, np.int64)
+            front[:count] = after[:count]
+            size = count
+    return nearest
