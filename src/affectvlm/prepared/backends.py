@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
 import joblib
 
@@ -60,7 +60,7 @@ def _ray(jobs: int | None, address: str | None) -> Iterator[None]:
     from ray.util.joblib import register_ray
 
     register_ray()
-    quiet = {"logging_level": "ERROR", "log_to_driver": False}
+    quiet: dict[str, Any] = {"logging_level": "ERROR", "log_to_driver": False}
     try:
         if address:
             host, _, port = address.rpartition(":")
