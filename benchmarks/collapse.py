@@ -18,9 +18,10 @@ from torch import nn
 
 from affectvlm.evaluation.folds import hold_out
 from affectvlm.model import AffectVLM
+from affectvlm.objectives import ObjectiveConfig
+from affectvlm.objectives.config import MultiviewConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.training import TrainConfig
-from affectvlm.training.config import ObjectiveConfig
 from affectvlm.training.data import ViewData, ViewDataset
 from affectvlm.training.fit import build_trainer, embed
 from affectvlm.training.task import AffectVLMTask
@@ -31,7 +32,9 @@ SMOOTH, HARD = 0.1, 0.001
 
 def train(prepared: PreparedSet, centred: bool, temperature: float) -> tuple[float, float, float]:
     """Train once; returns the loss, the mean cosine of validation faces and their UAR."""
-    config = TrainConfig(epochs=EPOCHS, objective=ObjectiveConfig(mining_temperature=temperature))
+    config = TrainConfig(
+        epochs=EPOCHS, objective=ObjectiveConfig(multiview=MultiviewConfig(mining_temperature=temperature))
+    )
     fitted_to, validation = hold_out(prepared.subjects, config.seed, share=0.2)
     labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]])
     lightning.seed_everything(config.seed, verbose=False)

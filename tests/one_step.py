@@ -1,5 +1,7 @@
 """One training step and one validation, on however many processes torchrun started; for test_training.py.
 
+Once with the default objective and once with all of them together.
+
 Batch normalisation keeps its statistics fixed here: in training each process takes those of its own share.
 """
 
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 
 from affectvlm.model import AffectVLM, ModelConfig
+from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.training import TrainConfig
 from affectvlm.training.data import ViewData, ViewDataset
@@ -21,6 +24,13 @@ from affectvlm.training.task import AffectVLMTask
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
 # No view from another sample: which samples share a process decides who can give.
 CONFIG = TrainConfig(epochs=1, batch_size=24, model=TINY, augmentation={"mix": 0})
+OBJECTIVES = {
+    "default": CONFIG.objective,
+    "all": ObjectiveConfig(
+        terms={"multiview": 1, "clip": 1, "siglip": 0.2, "supcon": 1, "cross_entropy": 1},
+        multiview={"mining": "all"},
+    ),
+}
 
 
 class FirstGradients(lightning.Callback):
@@ -36,13 +46,13 @@ class FirstGradients(lightning.Callback):
             self.gradients = {name: p.grad.numpy().copy() for name, p in pl_module.named_parameters()}
 
 
-def work(prepared_folder, out):
-    prepared = PreparedSet(Path(prepared_folder))
+def step(prepared, config):
+    """The gradients, the loss and the validation UAR; nothing on any process but the first."""
     labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]])
     # 24 training samples are one batch; 25 validation samples do not divide by two.
     data = ViewData(ViewDataset(prepared, labels), np.arange(24), np.arange(24, 49), CONFIG.batch_size, CONFIG.seed)
     torch.manual_seed(0)
-    task = AffectVLMTask(AffectVLM.build(TINY, prepared.classes, prepared.rig), prepared, CONFIG)
+    task = AffectVLMTask(AffectVLM.build(TINY, prepared.classes, prepared.rig), prepared, config)
     kept = FirstGradients()
     world = int(os.environ["WORLD_SIZE"])
     trainer = lightning.Trainer(
@@ -59,9 +69,19 @@ def work(prepared_folder, out):
         enable_model_summary=False,
     )
     trainer.fit(task, data)
-    if trainer.is_global_zero:
-        measured = {name: trainer.callback_metrics[name].numpy() for name in ("loss", "validation_uar")}
-        np.savez(out, **kept.gradients, **measured)
+    if not trainer.is_global_zero:
+        return {}
+    return {**kept.gradients, **{name: value.numpy() for name, value in trainer.callback_metrics.items()}}
+
+
+def work(prepared_folder, out):
+    prepared = PreparedSet(Path(prepared_folder))
+    measured = {}
+    for name, objective in OBJECTIVES.items():
+        found = step(prepared, CONFIG.model_copy(update={"objective": objective}))
+        measured.update({f"{name}/{key}": value for key, value in found.items()})
+    if measured:
+        np.savez(out, **measured)
 
 
 work(*sys.argv[1:])

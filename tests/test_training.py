@@ -13,6 +13,7 @@ import torch
 
 from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
+from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.training import TrainConfig
 from affectvlm.training.data import EachOnce, ShuffledBatches
@@ -87,10 +88,22 @@ def fitted(tiny_set, tmp_path_factory):
 def test_training_writes_a_row_an_epoch_and_keeps_the_epoch_that_validation_chose(fitted):
     folder, result = fitted
     history = pd.read_csv(folder / HISTORY)
+    assert list(history) == ["epoch", "loss", "contrastive", "triplet", "margin", "validation_uar", "seconds"]
     assert history["epoch"].tolist() == [1, 2, 3]
     assert result.chosen_epoch == int(history.loc[history["validation_uar"].idxmax(), "epoch"])
     np.testing.assert_allclose(history["loss"], history["contrastive"] + history["triplet"], rtol=1e-4)
-    assert history["margin"].between(CONFIG.objective.margin_low, CONFIG.objective.margin_high).all()
+    assert (
+        history["margin"].between(CONFIG.objective.multiview.margin_low, CONFIG.objective.multiview.margin_high).all()
+    )
+
+
+def test_the_history_holds_the_terms_and_learned_numbers_of_the_objective(tiny_set, tmp_path):
+    config = CONFIG.model_copy(update={"epochs": 1, "objective": ObjectiveConfig(terms={"siglip": 2, "supcon": 1})})
+    fit(PreparedSet(tiny_set), *held_out(tiny_set), config, tmp_path)
+    history = pd.read_csv(tmp_path / HISTORY)
+    terms = ["siglip", "siglip_scale", "siglip_bias", "supcon"]
+    assert list(history) == ["epoch", "loss", *terms, "validation_uar", "seconds"]
+    np.testing.assert_allclose(history["loss"], 2 * history["siglip"] + history["supcon"], rtol=1e-4)
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted, tiny_set, tmp_path):
@@ -146,12 +159,12 @@ def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely
 
 def test_settings_come_from_yaml_and_a_wrong_one_is_named_with_its_file(tmp_path):
     file = tmp_path / "settings.yaml"
-    file.write_text("epochs: 7\nobjective: {margin: 0.3}\n")
+    file.write_text("epochs: 7\nobjective: {multiview: {margin: 0.3}}\n")
     config = TrainConfig.from_yaml(file)
-    assert (config.epochs, config.objective.margin, config.batch_size) == (7, 0.3, TrainConfig().batch_size)
+    assert (config.epochs, config.objective.multiview.margin, config.batch_size) == (7, 0.3, TrainConfig().batch_size)
     for text, place in (
         ("epochs: many", "'epochs'"),
-        ("objective: {magrin: 1}", "'objective.magrin'"),
+        ("objective: {multiview: {magrin: 1}}", "'objective.multiview.magrin'"),
         ("- a list", "YAML"),
     ):
         file.write_text(text)
@@ -190,7 +203,8 @@ def test_two_processes_compute_the_loss_gradients_and_validation_of_one(tiny_set
         assert done.returncode == 0, done.stderr[-3000:]
     with np.load(tmp_path / "1.npz") as one, np.load(tmp_path / "2.npz") as two:
         assert set(one.files) == set(two.files)
-        assert {"loss", "validation_uar"} < set(one.files)
+        assert {f"{name}/{key}" for name in ("default", "all") for key in ("loss", "validation_uar")} < set(one.files)
+        assert {"default/margin", "all/clip", "all/siglip", "all/supcon", "all/cross_entropy"} < set(one.files)
         for name in one.files:
             scale = max(1e-3, float(np.abs(one[name]).max()))
             np.testing.assert_allclose(two[name] / scale, one[name] / scale, atol=2e-4, err_msg=name)
@@ -227,7 +241,7 @@ def test_batches_too_small_for_the_processes_are_refused():
     ("text", "place"),
     [
         ("seed: -1", "'seed'"),
-        ("objective: {margin: 0.7}", "'objective'"),
+        ("objective: {multiview: {margin: 0.7}}", "'objective.multiview'"),
         ("model: {text_heads: 3}", "'model'"),
         ("model: {image_widths: []}", "'model.image_widths'"),
     ],

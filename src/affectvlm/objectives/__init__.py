@@ -1,6 +1,7 @@
 """What training minimises."""
 
-from affectvlm.objectives.margin import LearnableMargin
-from affectvlm.objectives.multiview import MultiviewLoss, Terms
+from affectvlm.objectives.config import ObjectiveConfig
+from affectvlm.objectives.objective import Embeddings, Objective, Terms
+from affectvlm.objectives.weighted_sum import build_objective
 
-__all__ = ["LearnableMargin", "MultiviewLoss", "Terms"]
+__all__ = ["Embeddings", "Objective", "ObjectiveConfig", "Terms", "build_objective"]

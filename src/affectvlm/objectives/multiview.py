@@ -11,45 +11,44 @@ Our reading, where the paper is silent: Θ is the cosine; the embeddings are eve
 prompt of the batch, so text is one more view; sums are means over the pairs, so the loss does not grow with the batch;
 a triplet's positive and negative are the hardest of the batch, softly: a smooth maximum of all candidates stands for
 the hardest one. The single hardest positive is an outlier more often than not; pulled by it alone, all embeddings fall
-into one point, where the loss stays at exactly 1 (``benchmarks/collapse.py``).
+into one point, where the loss stays at exactly 1 (``benchmarks/collapse.py``). The literal sums, the single hardest
+and all triplets are settings.
+
+The margin's gradient is minus the share of active negative pairs plus the share of active triplets (with the literal
+sums: their numbers): left free, α runs off to whichever extreme switches its term off. A sigmoid into a range bounds it
+(our reading; the paper only says "learnable").
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from affectvlm.objectives.margin import LearnableMargin
-
-
-class Terms(NamedTuple):
-    """The loss and its parts, () each."""
-
-    loss: Tensor
-    contrastive: Tensor
-    triplet: Tensor
+from affectvlm.objectives.bounded import Bounded
+from affectvlm.objectives.config import MultiviewConfig
+from affectvlm.objectives.objective import Embeddings, Objective, Terms
+from affectvlm.objectives.triplets import all_triplets, hard_triplets, soft_triplets
 
 
-class MultiviewLoss(nn.Module):
-    """L_mc + L_mt over a set of embeddings.
+class MultiviewLoss(Objective):
+    """L_mc + L_mt over every view, fused face and prompt.
 
     Parameters
     ----------
-    margin : LearnableMargin
-    mining_temperature : float
-        Cosine; how softly the hardest are chosen. Towards 0 only the very hardest count (batch-hard mining), towards
-        infinity all count alike.
+    config : MultiviewConfig
     """
 
-    def __init__(self, margin: LearnableMargin, mining_temperature: float = 0.1) -> None:
+    def __init__(self, config: MultiviewConfig) -> None:
         super().__init__()
-        self.margin = margin
-        self.mining_temperature = mining_temperature
+        self.config = config
+        self.margin = Bounded(config.margin, config.margin_low, config.margin_high)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Terms:
-        """Compute the loss.
+    def forward(self, batch: Embeddings) -> Terms:
+        """Compute the loss; its parts are ``contrastive``, ``triplet`` and the ``margin``."""
+        return self.over_set(*batch.together())
+
+    def over_set(self, embeddings: Tensor, labels: Tensor) -> Terms:
+        """Compute the loss over a set of embeddings.
 
         Parameters
         ----------
@@ -60,7 +59,7 @@ class MultiviewLoss(nn.Module):
         Returns
         -------
         Terms
-            Without a pair of either kind its mean is 0, and so is the triplet term without a triplet.
+            Without a pair of either kind its share is 0, and so is the triplet term without a triplet.
         """
         margin = self.margin()
         cosine = embeddings @ embeddings.T  # (N, N)
@@ -68,28 +67,20 @@ class MultiviewLoss(nn.Module):
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         positive, negative = same & ~itself, ~same
 
-        contrastive = _mean(1 - cosine, positive) + _mean((cosine - margin).relu(), negative)
-        triplet = self._triplet(cosine, positive, negative, margin)
-        return Terms(contrastive + triplet, contrastive, triplet)
+        contrastive = self._pairs(1 - cosine, positive) + self._pairs((cosine - margin).relu(), negative)
+        triplet = self._triplets(cosine, positive, negative, margin)
+        return Terms(contrastive + triplet, {"contrastive": contrastive, "triplet": triplet, "margin": margin})
 
-    def _triplet(self, cosine: Tensor, positive: Tensor, negative: Tensor, margin: Tensor) -> Tensor:
-        """Mean over the anchors that have both; between unit vectors |a - b|² is 2 - 2 cos(a, b)."""
-        anchors = positive.any(dim=1) & negative.any(dim=1)
-        hard_positive = -_smooth_max(-cosine, positive, self.mining_temperature)  # (N,)
-        hard_negative = _smooth_max(cosine, negative, self.mining_temperature)  # (N,)
-        gap = 2 * (hard_negative - hard_positive)
-        return ((gap + margin).relu() * anchors).sum() / anchors.sum().clamp(min=1)
+    def _pairs(self, values: Tensor, mask: Tensor) -> Tensor:
+        """Mean over the pairs, or their sum; the mask, like the sum over it, holds every pair twice."""
+        total = (values * mask).sum()
+        return total / 2 if self.config.sums == "literal" else total / mask.sum().clamp(min=1)
 
-
-def _smooth_max(values: Tensor, mask: Tensor, temperature: float) -> Tensor:
-    """(N, N) -> (N,): each row's log-mean-exp where ``mask``; finite, and to be left out, where there is nothing.
-
-    Its gradient is the softmax of the values: every candidate pulls by how hard it is.
-    """
-    logits = (values / temperature).masked_fill(~mask, -1e30)
-    return temperature * (logits.logsumexp(dim=1) - mask.sum(dim=1).clamp(min=1).to(values.dtype).log())
-
-
-def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of ``values`` where ``mask``; 0, with a gradient of 0, where there is none."""
-    return (values * mask).sum() / mask.sum().clamp(min=1)
+    def _triplets(self, cosine: Tensor, positive: Tensor, negative: Tensor, margin: Tensor) -> Tensor:
+        """Mean over the triplets that are mined, or their sum."""
+        if self.config.mining == "soft":
+            total, count = soft_triplets(cosine, positive, negative, margin, self.config.mining_temperature)
+        else:
+            mined = {"hard": hard_triplets, "all": all_triplets}[self.config.mining]
+            total, count = mined(cosine, positive, negative, margin)
+        return total if self.config.sums == "literal" else total / count.clamp(min=1)

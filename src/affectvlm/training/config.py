@@ -6,32 +6,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
+from affectvlm.objectives import ObjectiveConfig
 from affectvlm.views.augmentation import AugmentationConfig
 
 Positive = Annotated[float, Field(gt=0)]
-
-
-class ObjectiveConfig(BaseModel):
-    """The paper's loss; see :mod:`affectvlm.objectives.multiview`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    margin: float = 0.2
-    """α at the start; it is learned, inside the range below."""
-    margin_low: float = 0.05
-    margin_high: float = 0.6
-    mining_temperature: Positive = 0.1
-    """How softly a triplet's hardest positive and negative are chosen."""
-
-    @model_validator(mode="after")
-    def _margin_in_range(self) -> ObjectiveConfig:
-        if not self.margin_low < self.margin < self.margin_high:
-            raise ValueError("expected margin_low < margin < margin_high")
-        return self
 
 
 class TrainConfig(BaseModel):

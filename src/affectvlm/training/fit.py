@@ -29,7 +29,6 @@ from affectvlm.training.data import ViewData, ViewDataset
 from affectvlm.training.task import AffectVLMTask
 
 HISTORY, CHECKPOINTS = "history.csv", "checkpoints"
-LOGGED = ("loss", "contrastive", "triplet", "margin", "validation_uar")
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,11 @@ class History(Callback):
         """Write the row; validation has run by then."""
         if not trainer.is_global_zero:
             return
-        row = {name: float(trainer.callback_metrics[name]) for name in LOGGED}
-        row = {"epoch": trainer.current_epoch + 1, **row, "seconds": time.perf_counter() - self.began}
+        logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        uar = logged.pop("validation_uar")
+        # The loss is the first that is logged, the objective's parts follow.
+        row = {"epoch": trainer.current_epoch + 1, **logged, "validation_uar": uar}
+        row["seconds"] = time.perf_counter() - self.began
         earlier = pd.read_csv(self.file) if self.file.exists() else pd.DataFrame()
         if len(earlier):
             # A training that is resumed repeats the epoch it was interrupted in.

@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassRecall
 
 from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM
-from affectvlm.objectives import LearnableMargin, MultiviewLoss
+from affectvlm.objectives import Embeddings, Terms, build_objective
 from affectvlm.prepared import PreparedSet
 from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import Batch
@@ -36,12 +36,11 @@ class AffectVLMTask(lightning.LightningModule):
         self.config = config
         self.grammar = Grammar(model.classes)
         self.prepared = prepared
-        margin = LearnableMargin(config.objective.margin, config.objective.margin_low, config.objective.margin_high)
-        self.objective = MultiviewLoss(margin, config.objective.mining_temperature)
+        self.objective = build_objective(config.objective)
         self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Compute the loss over every view, fused face and prompt of the batch, on all processes together."""
+        """Compute the objective over the whole batch, of all processes together."""
         rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + row]) for row in batch.rows.tolist()]
         labels = batch.labels.cpu().numpy()
         views = augment(batch.views, labels, rngs, self.model.rig, self.config.augmentation)
@@ -52,14 +51,11 @@ class AffectVLMTask(lightning.LightningModule):
         Z = self.model.encode_views(views)  # (B, V, D)
         fused = self.model.fusion(Z)  # (B, D)
         text = self.model.encode_text(prompts)  # (B, D)
-        embeddings = torch.cat([Z, fused[:, None], text[:, None]], dim=1)  # (B, V + 2, D): text is one more view
-        embeddings, labels_all = self._of_all_processes(embeddings, batch.labels)
-        terms = self.objective(embeddings.flatten(0, 1), labels_all.repeat_interleave(embeddings.shape[1]))
-        values = {**terms._asdict(), "margin": self.objective.margin()}
-        self.log_dict(values, on_step=False, on_epoch=True, batch_size=len(labels))
+        terms: Terms = self.objective(self._of_all_processes(Embeddings(Z, fused, text, batch.labels)))
+        self.log_dict({"loss": terms.loss, **terms.parts}, on_step=False, on_epoch=True, batch_size=len(labels))
         return terms.loss
 
-    def _of_all_processes(self, embeddings: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _of_all_processes(self, batch: Embeddings) -> Embeddings:
         """Gather the embeddings, with their gradients, and the labels: pairs range over the whole batch.
 
         Every process then computes the same loss. In the backward pass each embedding receives the sum of all
@@ -67,9 +63,11 @@ class AffectVLMTask(lightning.LightningModule):
         same embeddings.
         """
         if self.trainer.world_size == 1:
-            return embeddings, labels
-        gathered = cast(Tensor, self.all_gather(embeddings, sync_grads=True))  # (world, B, V + 2, D)
-        return gathered.flatten(0, 1), cast(Tensor, self.all_gather(labels)).flatten(0, 1)
+            return batch
+        own = torch.cat([batch.views, batch.fused[:, None], batch.text[:, None]], dim=1)  # (B, V + 2, D)
+        every = cast(Tensor, self.all_gather(own, sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D), at once
+        labels = cast(Tensor, self.all_gather(batch.labels)).flatten(0, 1)
+        return Embeddings(every[:, :-2], every[:, -2], every[:, -1], labels)
 
     def on_validation_epoch_start(self) -> None:
         """Encode the class prompts once an epoch."""
