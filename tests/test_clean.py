@@ -8,6 +8,7 @@ import pytest
 
 from affectvlm.scan import FACE_RADIUS_MM, FaceScan, face_mask, normalize, read_scan
 from affectvlm.scan.boundary import find_rims
+from affectvlm.scan.cells import Cells
 from affectvlm.scan.clean import clean
 from affectvlm.scan.holes import WIDEST_MM, fill_holes
 from affectvlm.scan.spikes import find_grain, without_spikes
@@ -79,6 +80,22 @@ def test_a_closed_surface_has_no_rim_and_a_triangle_one() -> None:
     tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]], np.int32)
     assert len(find_rims(tetrahedron, 4)) == 0
     assert np.diff(find_rims(tetrahedron[:1], 4).starts).tolist() == [3]
+
+
+# Cells
+
+
+@pytest.mark.parametrize("axis", [(0, 0, 1), (0, -1, 0), (0.6, 0, -0.8), (2 / 3, 1 / 3, 2 / 3)])
+@pytest.mark.parametrize(("reach", "aside"), [(40.0, 3.0), (40.0, 60.0), (7.0, 5.0)])
+def test_points_near_a_place_and_a_line_are_those_that_a_look_at_all_finds(axis, reach, aside) -> None:
+    points = np.random.default_rng(0).uniform(-60, 60, (4000, 3)).astype(np.float32)
+    cells = Cells.of(points)
+    for centre in (np.zeros(3), np.array([55.0, -58.0, 70.0])):
+        arms = points.astype(float) - centre
+        along = arms @ np.array(axis)
+        near = (np.linalg.norm(arms, axis=1) <= reach) & ((arms**2).sum(axis=1) - along**2 <= aside**2)
+        found = cells.near(centre, reach, np.array(axis, float), aside)
+        np.testing.assert_array_equal(np.sort(found), np.flatnonzero(near))
 
 
 # Holes

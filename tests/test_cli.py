@@ -460,7 +460,7 @@ def test_prepare_makes_a_set_tells_what_was_skipped_and_goes_on(affectvlm, own_s
         f"  affectvlm evaluate {to} --out runs/mine",
     ]
     made = PreparedSet(to)
-    assert (made.rig.size_px, made.rig.maps, made.source) == (16, ("depth",), "folder my scans")
+    assert (made.rig.size_px, made.rig.maps, made.source) == (16, ("depth",), "folder my scans all")
     before = contents(to)
     assert affectvlm(*command) == (status, text, error)
     assert contents(to) == before

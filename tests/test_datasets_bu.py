@@ -149,15 +149,16 @@ def test_whole_bu4dfe_sequences_are_all_chosen_from(tmp_path: Path) -> None:
 
 def test_an_unknown_sequence_is_told_and_left_out(tmp_path: Path) -> None:
     write_bu4dfe(tmp_path, ["F001"], range(3))
-    touch(tmp_path, "F001/Bored/000.wrl", "F001/Angry/last.wrl")
+    touch(tmp_path, "F001/Bored/000.wrl", "F001/Angry/last.wrl", f"F001/Angry/{10**20}.wrl")
     dataset = open_dataset("bu4dfe", tmp_path, "all")
-    with pytest.warns(UserWarning, match=r"odd things \(2\), the first: .*`affectvlm inspect bu4dfe "):
+    with pytest.warns(UserWarning, match=r"odd things \(3\), the first: .*`affectvlm inspect bu4dfe "):
         assert len(dataset.samples()) == 18
     problems = {Path(p.path).name: p.what for p in dataset.inspect().problems}
     assert problems["Bored"].startswith(
         "expected a folder named Angry, Disgust, Fear, Happy, Sad, Surprise; the meshes in it (1)"
     )
     assert "no frame's number" in problems["last.wrl"]
+    assert "no frame's number" in problems[f"{10**20}.wrl"]  # which no table can hold
 
 
 def test_a_scan_in_two_formats_is_taken_once(tmp_path: Path) -> None:

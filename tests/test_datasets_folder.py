@@ -243,6 +243,22 @@ def test_a_root_that_is_itself_a_link_is_followed(tmp_path: Path) -> None:
     assert [sample.key for sample in FolderDataset(tmp_path / "link").samples()] == ["s1/fear/a.obj"]
 
 
+def test_names_that_are_no_text_are_told_and_passed_over(tmp_path: Path) -> None:
+    name = os.fsdecode(b"M\xfcller")
+    touch(tmp_path, f"{name}/fear/a.obj", f"s/fear/{name}.obj", "s/fear/b.obj")
+    with pytest.warns(UserWarning, match=r"odd things \(2\), the first: .*M\?ller: has a name that is not in UTF-8"):
+        samples = open_dataset("folder", tmp_path).samples()
+    assert [sample.key for sample in samples] == ["s/fear/b.obj"]
+
+
+def test_where_all_is_passed_over_it_is_told_why(tmp_path: Path) -> None:
+    touch(tmp_path, "elsewhere/fear/a.obj")
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "s").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"found no files; arrange them so; .*root/s is a link to a folder"):
+        open_dataset("folder", tmp_path / "root").samples()
+
+
 def test_a_walk_ends_at_a_depth(tmp_path: Path) -> None:
     touch(tmp_path, "1/2/3/4/F001/Angry/000.wrl", "1/2/3/4/5/F001/Angry/001.wrl")
     dataset = open_dataset("bu4dfe", tmp_path, "all")

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from affectvlm.errors import DataError, ScanError
-from affectvlm.prepared import PreparedSet, prepare, samples_done, shard, writer
+from affectvlm.prepared import PreparedSet, prepare, prepared_set, samples_done, shard, writer
 from affectvlm.scan import FaceScan, Sample, normalize
 from affectvlm.views import Rig, encode, render, to_channels
 
@@ -88,6 +88,15 @@ def rendered(sample: Sample, rig: Rig) -> dict[str, np.ndarray]:
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_no_more_maps_are_open_than_a_process_may_have_files(made, monkeypatch):
+    whole = PreparedSet(made).channels(np.arange(5))
+    monkeypatch.setattr(prepared_set, "MOST_OPEN", 2)
+    prepared = PreparedSet(made)
+    for row in (0, 4, 2, 1, 3, 0):
+        np.testing.assert_array_equal(prepared.channels(np.array([row])), whole[[row]])
+        assert len(prepared._open) <= 2
 
 
 @pytest.mark.filterwarnings("ignore:.*no texture:UserWarning")

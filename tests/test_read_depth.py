@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import tracemalloc
 import zipfile
@@ -195,6 +196,12 @@ def test_a_photograph_of_the_same_pixels_is_laid_on(tmp_path, name):
     assert image.texture == PictureFile(tmp_path / name)
     assert "pixels" not in vars(image.texture)
     assert image.mesh(20).textured
+
+
+def test_a_depth_picture_is_not_its_own_photograph_where_disks_know_no_case(tmp_path):
+    path = write(tmp_path, wall())
+    os.link(path, path.with_suffix(".PNG"))
+    assert read_range_image(path).texture is None
 
 
 def test_a_name_may_have_depth_replaced_by_color(tmp_path):

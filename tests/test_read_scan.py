@@ -11,6 +11,7 @@ from PIL import EpsImagePlugin, Image
 
 from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan, read_scan, write_scan
+from affectvlm.scan.mesh_text import MAX_BYTES
 from affectvlm.scan.parts import Part, join
 from affectvlm.scan.picture_file import PictureFile
 from affectvlm.scan.range_image import RangeImage
@@ -460,3 +461,33 @@ def test_the_first_error_is_kept_as_the_cause(tmp_path: Path) -> None:
     with pytest.raises(ScanError) as caught:
         read_scan(str(path))
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_pictures_that_are_far_too_large_side_by_side_are_left_out(tmp_path: Path) -> None:
+    Image.new("L", (30_000, 1)).save(tmp_path / "wide.png")
+    Image.new("L", (1, 30_000)).save(tmp_path / "high.png")
+    (tmp_path / "m.mtl").write_text("newmtl a\nmap_Kd wide.png\nnewmtl b\nmap_Kd high.png\n")
+    (tmp_path / "f.obj").write_text(
+        "mtllib m.mtl\nv 0 0 0\nv 1 0 0\nv 0 1 0\nv 5 0 0\nvt 0 0\nvt 1 0\nvt 0 1\n"
+        "usemtl a\nf 1/1 2/2 3/3\nusemtl b\nf 2/1 4/2 3/3\n"
+    )
+    with pytest.warns(
+        UserWarning, match=r"f\.obj: expected pictures of at most \d+ pixels side by side, found 900030000"
+    ):
+        scan = read_scan(tmp_path / "f.obj")
+    assert scan.texture is None
+    assert len(scan.triangles) == 2
+
+
+@pytest.mark.parametrize("suffix", [".obj", ".stl", ".off", ".glb", ".ply", ".wrl"])
+def test_a_file_that_is_far_too_large_is_refused_before_it_is_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"face{suffix}"
+    with path.open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    with pytest.raises(ScanError, match=f"at most {MAX_BYTES} bytes, found {MAX_BYTES + 1}"):
+        read_scan(path)
+
+
+def test_a_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(ScanError, match="expected a file that can be read, found File name too long"):
+        read_scan("a" * 300 + ".ply")

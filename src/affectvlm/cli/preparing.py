@@ -69,9 +69,11 @@ def prepare(
         from affectvlm.prepared import samples_done, workers
         from affectvlm.views import Rig
 
-        samples = open_dataset(name.value, root, protocol).samples()
+        dataset = open_dataset(name.value, root, protocol)
+        samples = dataset.samples()
     rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
-    source = " ".join(part for part in (name.value, root.resolve().name, protocol) if part)
+    # With the protocol even where it is the default: whoever names it means the same set.
+    source = " ".join(part for part in (name.value, root.resolve().name, dataset.protocol) if part)
     total = len(samples)
     with workers(backend.value, jobs, address) as count, progress_bar("scans", total, lambda: samples_done(to, total)):
         prepared = prepare_set(samples, rig, to, source, count)

@@ -16,7 +16,7 @@ commands = typer.Typer()
 
 @commands.command(epilog="Example: `affectvlm predict scans/*.ply --format json`")
 def predict(
-    scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb.")],
+    scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png.")],
     model: Model = DEFAULT_MODEL,
     style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
 ) -> None:
@@ -40,7 +40,7 @@ def predict(
 
 @commands.command(epilog="Example: `affectvlm show scan.obj --out views.png`")
 def show(
-    scan: Annotated[Path, typer.Argument(help="A scan: obj, ply, stl, off, glb.")],
+    scan: Annotated[Path, typer.Argument(help="A scan: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png.")],
     to: Annotated[Path, typer.Option("--out", help="The picture, PNG.")],
     size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=2048)] = 256,
 ) -> None:

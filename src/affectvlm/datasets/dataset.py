@@ -80,7 +80,8 @@ class Dataset(ABC):
         findings.problems += _twice(findings.scans)
         findings.scans.sort(key=_order)
         if not findings.scans and not any(problem.blocks for problem in findings.problems):
-            raise DataError(self._nothing_found())
+            passed_over = "".join(f"; {odd.path} {odd.what}" for odd in findings.problems[:1])
+            raise DataError(self._nothing_found() + passed_over)
         return findings
 
     def _nothing_found(self) -> str:

@@ -68,7 +68,8 @@ def walk(root: Path, findings: Findings) -> Iterator[Folder]:
     """Go through a data set's folder in the order of the names.
 
     Links to folders, and links to files outside the root, are not followed, and neither is anything deeper than
-    ``MAX_DEPTH``; each is noted in ``findings``, and so are folders that may not be listed.
+    ``MAX_DEPTH`` or with a name that is not in UTF-8; each is noted in ``findings``, and so are folders that may not
+    be listed.
     """
     real = str(root.resolve())
     yield from _walk(root, (), real, findings)
@@ -85,7 +86,10 @@ def _walk(path: Path, below: tuple[str, ...], real: str, findings: Findings) -> 
     for entry in entries:
         if entry.name.startswith(".") or entry.name.lower() in STRAYS:
             continue
-        if entry.is_symlink() and (why := _refused(entry, real)):
+        if not _is_text(entry.name):
+            what = "has a name that is not in UTF-8, which no table can hold; it is passed over: rename it"
+            findings.problems.append(Problem(entry.path, what))
+        elif entry.is_symlink() and (why := _refused(entry, real)):
             findings.problems.append(Problem(entry.path, why))
         elif entry.is_dir(follow_symlinks=False):
             folders.append(entry.name)
@@ -97,6 +101,15 @@ def _walk(path: Path, below: tuple[str, ...], real: str, findings: Findings) -> 
         return
     for name in folders:
         yield from _walk(path / name, (*below, name), real, findings)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is more than bytes, which Python keeps as surrogates: disks written by old systems have such."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refused(entry: os.DirEntry[str], real: str) -> str | None:

@@ -26,6 +26,9 @@ from affectvlm.views import Rig, Views, decode, to_channels
 
 FORMAT = 2
 
+MOST_OPEN = 512
+"""Memory maps at a time: each holds one of the 1024 files that a process may commonly open, and BU-4DFE has 1900."""
+
 
 class PreparedSet:
     """Views of many scans, ready to be learned from.
@@ -123,7 +126,11 @@ class PreparedSet:
         return decode({name: self._map(shard, name)[place] for name in self.rig.maps}, self.rig)
 
     def _map(self, shard: int, name: str) -> np.ndarray:
-        if (shard, name) not in self._open:
+        found = self._open.pop((shard, name), None)
+        if found is None:
+            if len(self._open) >= MOST_OPEN:
+                del self._open[next(iter(self._open))]  # the one that was not asked for the longest
             path = self.folder / "shards" / f"{shard:05d}.{name}.npy"
-            self._open[shard, name] = np.load(path, mmap_mode="r", allow_pickle=False)
-        return self._open[shard, name]
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+        self._open[shard, name] = found
+        return found

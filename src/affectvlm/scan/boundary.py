@@ -60,21 +60,24 @@ def _border_edges(triangles: np.ndarray, count: int) -> np.ndarray:
         balance[a] += hb - hc
         balance[b] += hc - ha
         balance[c] += ha - hb
+    some = np.empty(triangles.shape[0], np.int64)
     size = 0
     for t in range(triangles.shape[0]):
-        for corner in range(3):
-            start, stop = triangles[t, corner], triangles[t, (corner + 1) % 3]
-            size += balance[start] != 0 and balance[stop] != 0
-    suspects = np.empty(size, np.int64)
-    names = np.empty(size, np.int64)  # the same for an edge and its opposite
+        some[size] = t
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        size += balance[a] != 0 or balance[b] != 0 or balance[c] != 0
+    some = some[:size]
+    suspects = np.empty(3 * size, np.int64)
+    names = np.empty(3 * size, np.int64)  # the same for an edge and its opposite
     size = 0
-    for t in range(triangles.shape[0]):
+    for row in some:
         for corner in range(3):
-            start, stop = np.int64(triangles[t, corner]), np.int64(triangles[t, (corner + 1) % 3])
+            start, stop = np.int64(triangles[row, corner]), np.int64(triangles[row, (corner + 1) % 3])
             if balance[start] != 0 and balance[stop] != 0:
-                suspects[size] = 3 * t + corner
+                suspects[size] = 3 * row + corner
                 names[size] = min(start, stop) * count + max(start, stop)
                 size += 1
+    suspects, names = suspects[:size], names[:size]
     order = np.argsort(names, kind="mergesort")
     border = np.zeros(size, np.bool_)
     for i in range(size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba
@@ -39,9 +40,25 @@ class Cells:
         shape = ((high - low) / CELL_MM).astype(np.int64) + 1
         return cls(points, low, shape, *_sorted(points, low, shape))
 
-    def near(self, centre: np.ndarray, reach: float) -> np.ndarray:
-        """(n,) int64: rows of the points no farther than ``reach`` (mm) from ``centre`` ((3,) mm)."""
-        return _near(self.points, self.low, self.shape, self.starts, self.rows, centre, reach)
+    def near(self, centre: np.ndarray, reach: float, axis: np.ndarray, aside: float) -> np.ndarray:
+        """Find the points around a place that are near a line through it.
+
+        Parameters
+        ----------
+        centre : (3,) float, mm
+        reach : float, mm
+            No farther from the place.
+        axis : (3,) float
+            The line's direction, of unit length.
+        aside : float, mm
+            No farther from the line.
+
+        Returns
+        -------
+        (n,) int64
+            Rows of ``points``.
+        """
+        return _near(self.points, self.low, self.shape, self.starts, self.rows, centre, reach, axis, aside)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -83,11 +100,15 @@ def _near(
     rows: np.ndarray,
     centre: np.ndarray,
     reach: float,
+    axis: np.ndarray,
+    aside: float,
 ) -> np.ndarray:
     first, last = np.empty(3, np.int64), np.empty(3, np.int64)
-    for axis in range(3):
-        first[axis] = max(int(np.floor((centre[axis] - reach - low[axis]) / CELL_MM)), 0)
-        last[axis] = min(int(np.floor((centre[axis] + reach - low[axis]) / CELL_MM)), shape[axis] - 1)
+    for side in range(3):
+        # How far a line of this length, and as thick, reaches along each side of the grid.
+        extent = min(abs(axis[side]) * reach + math.sqrt(max(1 - axis[side] ** 2, 0.0)) * aside, reach)
+        first[side] = max(int(np.floor((centre[side] - extent - low[side]) / CELL_MM)), 0)
+        last[side] = min(int(np.floor((centre[side] + extent - low[side]) / CELL_MM)), shape[side] - 1)
     found = np.empty(len(points), np.int64)
     size = 0
     for x in range(first[0], last[0] + 1):
@@ -95,10 +116,11 @@ def _near(
             line = (x * shape[1] + y) * shape[2]
             for i in range(starts[line + first[2]], starts[line + last[2] + 1] if last[2] >= first[2] else 0):
                 row = rows[i]
-                distance = 0.0
-                for axis in range(3):
-                    distance += (points[row, axis] - centre[axis]) ** 2
-                if distance <= reach**2:
+                distance = along = 0.0
+                for side in range(3):
+                    distance += (points[row, side] - centre[side]) ** 2
+                    along += (points[row, side] - centre[side]) * axis[side]
+                if distance <= reach**2 and distance - along**2 <= aside**2:
                     found[size] = row
                     size += 1
     return found[:size].copy()

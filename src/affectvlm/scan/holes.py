@@ -78,7 +78,9 @@ def fill_holes(face: FaceScan, radius_mm: float) -> tuple[FaceScan, int, int]:
         rim = rims.vertices[rims.starts[hole] : rims.starts[hole + 1]][::-1]
         edges = rims.edges[rims.starts[hole] : rims.starts[hole + 1]][::-1]
         uv_rows = _uv_rows(face, edges)
-        near = cells.near(shape[_CENTRE], max(shape[_WIDTH], BEHIND_MM))
+        # What is looked at is around the rim, whose vertices are at most 1.8 widths from its centre, or behind it.
+        reach, aside = max(shape[_WIDTH], BEHIND_MM), 2 * shape[_WIDTH] + shape[_EDGE]
+        near = cells.near(shape[_CENTRE], reach, shape[_OUTWARDS], aside)
         state, new, values, triangles = _closed(
             face.vertices, face.vertex_normals, rim, _values(face, rim, uv_rows), near, shape, on_rim
         )
@@ -197,7 +199,7 @@ def _closed(
     values : (n, A) float64
         What is carried on from the rim.
     near : (N,) int64
-        Vertices around the hole.
+        Vertices around the hole and behind it.
     shape : (11,) float64
         What is known of the rim.
     on_rim : (V,) bool
@@ -218,8 +220,10 @@ def _closed(
     nothing = np.empty((0, 3)), np.empty((0, values.shape[1])), np.empty((0, 3), np.int64)
     axes = _axes(shape[3:6])
     border = np.empty((n, 3 + values.shape[1]))
+    farthest = 0.0
     for i in range(n):
         border[i, :3] = _place(vertices[rim[i]], shape, axes)
+        farthest = max(farthest, border[i, 0] ** 2 + border[i, 1] ** 2)
         border[i, 3:] = values[i]
         on_rim[rim[i]] = True
     around = np.empty((len(near), 3))
@@ -230,7 +234,7 @@ def _closed(
         if on_rim[near[i]]:
             around[size, 0], around[size, 1], around[size, 2] = x, y, z
             size += 1
-        elif squared < shape[_WIDTH] ** 2 and inside(border, x, y):
+        elif squared < farthest and inside(border, x, y):
             # The nose's other side is behind this one, but looks the other way.
             facing = normals[near[i], 0] * shape[3] + normals[near[i], 1] * shape[4] + normals[near[i], 2] * shape[5]
             behind += -BEHIND_MM < z < edge and facing > 0

@@ -19,6 +19,7 @@ import numpy as np
 from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.gltf_size import check_gltf_size
+from affectvlm.scan.mesh_text import checked_size
 from affectvlm.scan.own_folder import OwnFolder
 from affectvlm.scan.parts import MAX_TRIANGLES, Part, Picture, join
 from affectvlm.scan.picture_file import MAX_PIXELS, PICTURE_FORMATS, rgb
@@ -78,6 +79,7 @@ def _load_parts(path: Path, folder: OwnFolder) -> tuple[list[Part], int]:
     """Return the meshes of a file, and how many loose points it holds beside them."""
     import trimesh  # takes a third of a second, which a program that reads no mesh file should not pay
 
+    checked_size(path)
     kind = path.suffix[1:].lower()
     if kind in ("glb", "gltf"):
         check_gltf_size(path, folder)

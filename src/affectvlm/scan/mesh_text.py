@@ -1,4 +1,4 @@
-"""The content of a mesh file in text, plain or packed by gzip, with a bound on what comes out."""
+"""The content of a mesh file, plain or packed by gzip, with a bound on what comes out."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ MAX_PACKED = 30
 GZIP_START = b"\x1f\x8b"
 
 
+def checked_size(path: Path) -> int:
+    """Return a file's size in bytes, before it is read whole.
+
+    Raises
+    ------
+    ScanError
+        It is far too large.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise ScanError(f"{path}: expected a scan of at most {MAX_BYTES} bytes, found {size}; export it smaller")
+    return size
+
+
 def read_text(path: Path) -> bytes:
     """Read a file whole, unpacked if need be; its first bytes tell, not its ending.
 
@@ -25,9 +39,7 @@ def read_text(path: Path) -> bytes:
     ScanError
         It is far too large, or packed and damaged.
     """
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise ScanError(f"{path}: expected a scan of at most {MAX_BYTES} bytes, found {size}; export it smaller")
+    size = checked_size(path)
     with path.open("rb") as file:
         start = file.read(2)
         file.seek(0)

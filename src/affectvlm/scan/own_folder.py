@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from PIL import Image
 
 from affectvlm.errors import ScanError
+from affectvlm.scan.picture_beside import file_beside
 from affectvlm.scan.picture_file import PICTURE_SUFFIXES, PictureFile
 
 MAX_COMPANION_BYTES = 2_000_000_000
@@ -32,8 +33,7 @@ class OwnFolder:
     """
 
     def __init__(self, scan: Path) -> None:
-        self.file_path = str(scan)
-        self.file_name = scan.name
+        self.scan = scan
         self.folder = scan.parent.resolve()
         self.refused: dict[str, str] = {}
         """What the scan names and why it is not used."""
@@ -74,11 +74,11 @@ class OwnFolder:
         for name in names:
             if found := self.picture(name):
                 return found
-        for name in (stem + case for suffix in PICTURE_SUFFIXES for case in (suffix, suffix.upper())):
-            if (self.folder / name).is_file() and (found := self.picture(name)):
-                self.refused.clear()  # the name in the file was an old one
-                return found
-        return None
+        beside = file_beside(self.scan, (stem + suffix for suffix in PICTURE_SUFFIXES))
+        if beside is None or (found := self._checked(beside.resolve(), beside.name)) is None:
+            return None
+        self.refused.clear()  # the name in the file was an old one
+        return found
 
     def _checked(self, path: Path, name: str) -> PictureFile | None:
         picture = PictureFile(path)

@@ -24,7 +24,9 @@ def file_beside(scan: Path, names: Iterable[str]) -> Path | None:
     for name in names:
         stem, dot, suffix = name.rpartition(".")
         for path in (scan.parent / name, scan.parent / f"{stem}{dot}{suffix.upper()}"):
-            if path != scan and path.is_file() and any(path.resolve().is_relative_to(folder) for folder in folders):
+            # Where disks know no case, a depth picture is found under a second name.
+            inside = path.is_file() and any(path.resolve().is_relative_to(folder) for folder in folders)
+            if inside and not path.samefile(scan):
                 return path
     return None
 

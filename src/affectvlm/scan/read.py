@@ -38,11 +38,11 @@ def read_scan(path: str | Path) -> FaceScan:
         The file is missing, of another kind, damaged, or holds no surface.
     """
     path = Path(path)
-    suffix = _suffix_of_file(path)
-    if suffix in RANGE_SUFFIXES:
-        return read_range_image(path).mesh(JUMP_MM)
-    folder = OwnFolder(path)
     try:
+        suffix = _suffix_of_file(path)
+        if suffix in RANGE_SUFFIXES:
+            return read_range_image(path).mesh(JUMP_MM)
+        folder = OwnFolder(path)
         if suffix in VRML_SUFFIXES:
             scan = read_vrml(path, folder)
         else:

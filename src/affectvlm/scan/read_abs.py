@@ -65,8 +65,8 @@ def read_abs(path: Path) -> RangeImage:
     points = np.ascontiguousarray(np.moveaxis(coordinates, 0, -1))
     missing = (flags == 0) | (coordinates == NOTHING).any(axis=0) | ~np.isfinite(coordinates).all(axis=0)
     points[missing] = np.nan
-    stem = path.name.lower().removesuffix(".gz").removesuffix(".abs")
-    picture = picture_beside(path, [path.name[: len(stem)]], (".ppm", ".jpg", ".png"))
+    stem = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+    picture = picture_beside(path, [stem], (".ppm", ".jpg", ".png"))
     if picture is not None and not fits(picture, path, rows, columns):
         picture = None
     return RangeImage(points, picture, str(path))

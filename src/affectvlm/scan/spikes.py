@@ -112,8 +112,7 @@ def _offsets(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, n
         ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
         vx, vy, vz = vertices[c, 0] - vertices[a, 0], vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
         x, y, z = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        for corner in range(3):
-            v, first, second = triangles[t, corner], triangles[t, (corner + 1) % 3], triangles[t, (corner + 2) % 3]
+        for v, first, second in ((a, b, c), (b, c, a), (c, a, b)):
             normal[v, 0] += x
             normal[v, 1] += y
             normal[v, 2] += z

@@ -231,11 +231,7 @@ class _Scene:
         texture = state.get(b"texture")
         urls = [] if texture is None else texture.words(b"url") + texture.words(b"filename")
         names = [url[1:-1].decode("utf-8", "replace") for url in urls if url[:1] == b'"']
-        stem = self.path.name
-        for suffix in sorted(VRML_SUFFIXES, key=len, reverse=True):
-            if stem.lower().endswith(suffix):
-                stem = stem[: -len(suffix)]
-                break
+        stem = Path(self.path.stem).stem if self.path.suffix.lower() == ".gz" else self.path.stem
         return self.folder.picture_of([name for name in names if name.strip()], stem)
 
     def _colours(self, node: Node, corners: np.ndarray, count: int) -> np.ndarray | None:
