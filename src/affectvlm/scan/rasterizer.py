@@ -107,7 +107,7 @@ def _fill(projected: np.ndarray, triangles: np.ndarray, depth: np.ndarray, trian
     size = depth.shape[0]
     one, end = np.float32(1), np.float32(size)
     for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        a, b, c = _corners(triangles, t)
         ax, bx, cx = projected[a, 0], projected[b, 0], projected[c, 0]
         # Pixel centres stand at halves: the first one at or right of x is ceil(x - 0.5). (In double precision, for
         # which the processor rounds in one step.)
@@ -137,6 +137,12 @@ def _fill(projected: np.ndarray, triangles: np.ndarray, depth: np.ndarray, trian
                 if z > depth[row, col]:
                     depth[row, col] = z
                     triangle[row, col] = t
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _corners(triangles: np.ndarray, t: int) -> tuple[np.uint32, np.uint32, np.uint32]:
+    """Give a triangle's rows, unsigned: of a signed one it would be asked each time whether it counts backwards."""
+    return np.uint32(triangles[t, 0]), np.uint32(triangles[t, 1]), np.uint32(triangles[t, 2])
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -181,7 +187,7 @@ def _onto_surface(
                 weights[row, col] = 0
                 continue
             depth[row, col] /= one + depth[row, col] * inverse_distance
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+            a, b, c = _corners(triangles, t)
             x = np.float32(col + 0.5)
             wa, wb, wc = _areas(
                 projected[a, 0], projected[a, 1], projected[b, 0], projected[b, 1], projected[c, 0], projected[c, 1],
@@ -229,12 +235,12 @@ def shade_normals(
                 t = triangle[view, row, col]
                 if t < 0:
                     continue
-                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                a, b, c = _corners(triangles, t)
                 wa, wb, wc = weights[view, row, col, 0], weights[view, row, col, 1], weights[view, row, col, 2]
                 x = wa * vertex_normals[a, 0] + wb * vertex_normals[b, 0] + wc * vertex_normals[c, 0]
                 y = wa * vertex_normals[a, 1] + wb * vertex_normals[b, 1] + wc * vertex_normals[c, 1]
                 z = wa * vertex_normals[a, 2] + wb * vertex_normals[b, 2] + wc * vertex_normals[c, 2]
-                length = math.sqrt(x * x + y * y + z * z)
+                length = np.sqrt(x * x + y * y + z * z)
                 if length == 0:
                     continue
                 sign = np.float32(1) / length
@@ -249,7 +255,13 @@ def shade_normals(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _faces_camera(
-    vertices: np.ndarray, a: int, b: int, c: int, backward: np.ndarray, centre: np.ndarray, inverse_distance: np.float32
+    vertices: np.ndarray,
+    a: np.uint32,
+    b: np.uint32,
+    c: np.uint32,
+    backward: np.ndarray,
+    centre: np.ndarray,
+    inverse_distance: np.float32,
 ) -> bool:
     """Whether the outside of the triangle of the vertices a, b and c is towards the camera."""
     ux, uy, uz = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1], vertices[b, 2] - vertices[a, 2]
@@ -261,7 +273,8 @@ def _faces_camera(
     return bool((uy * vz - uz * vy) * x + (uz * vx - ux * vz) * y + (ux * vy - uy * vx) * z >= 0)
 
 
-@numba.njit(cache=True, nogil=True)
+# Contracted to fused operations: a colour may differ by one level between processors.
+@numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def sample_texture(
     triangle: np.ndarray, weights: np.ndarray, uv: np.ndarray, uv_triangles: np.ndarray, texture: np.ndarray
 ) -> np.ndarray:
@@ -282,14 +295,14 @@ def sample_texture(
                 t = triangle[view, row, col]
                 if t < 0:
                     continue
-                a, b, c = uv_triangles[t, 0], uv_triangles[t, 1], uv_triangles[t, 2]
+                a, b, c = _corners(uv_triangles, t)
                 wa, wb, wc = weights[view, row, col, 0], weights[view, row, col, 1], weights[view, row, col, 2]
                 u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
                 v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
                 x = min(max(u * np.float32(width) - half, zero), last_x)
                 y = min(max((one - v) * np.float32(height) - half, zero), last_y)
-                x0, y0 = int(x), int(y)
-                x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
+                x0, y0 = np.uint32(x), np.uint32(y)
+                x1, y1 = min(x0 + np.uint32(1), np.uint32(width - 1)), min(y0 + np.uint32(1), np.uint32(height - 1))
                 fx, fy = x - np.float32(x0), y - np.float32(y0)
                 both = fx * fy
                 for channel in range(3):
