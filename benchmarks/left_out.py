@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--makehuman", type=Path, required=True, help="folder of MakeHuman")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--subjects", type=int, default=300, help="of each face model that is learned from")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     config = TrainConfig(epochs=options.epochs, seed=options.seed)

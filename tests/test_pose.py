@@ -103,6 +103,16 @@ def test_the_unit_does_not_matter(factor: float, unit: str) -> None:
     assert mm < 0.1
 
 
+def test_a_small_face_is_no_large_one_in_centimetres() -> None:
+    scan, _, _ = drawn(4)
+    small = scan.moved(np.eye(3), np.zeros(3), 80 / np.ptp(scan.vertices, axis=0).max())
+    with pytest.raises(ScanError, match="found none in it"):
+        find_pose(small)  # a face of half the size is none, but it is not taken for one of 800 mm
+    little = scan.kept(np.linalg.norm(scan.vertices - [0, 10, 0], axis=1) < 62).moved(np.eye(3), np.zeros(3), 0.83)
+    assert np.ptp(little.vertices, axis=0).max() < 100
+    assert find_pose(little).unit == "millimetres"
+
+
 def test_triangles_that_face_inwards_are_noticed() -> None:
     scan, _, _ = drawn(6)
     before, after = find_pose(scan), find_pose(FaceScan(scan.vertices, scan.triangles[:, ::-1]))

@@ -49,6 +49,12 @@ def test_how_finely_a_surface_is_meshed_does_not_matter() -> None:
     assert distance.max() < CELL_MM
 
 
+def test_what_lies_behind_an_outer_surface_is_no_patch() -> None:
+    inner, outer = trimesh.creation.icosphere(4, 72), trimesh.creation.icosphere(5, 88)
+    radius = np.linalg.norm(of(trimesh.util.concatenate([inner, outer])).points, axis=1)
+    assert np.mean(np.abs(radius - 88) < 0.5) > 0.97
+
+
 def test_the_unit_is_only_a_factor() -> None:
     mesh = trimesh.creation.icosphere(4, 90)
     small = trimesh.Trimesh(mesh.vertices / 10, mesh.faces, process=False)
@@ -97,7 +103,7 @@ def test_a_start_is_near_the_nose_in_any_pose() -> None:
         near = [
             np.linalg.norm(nose - vertices[model.landmarks[30]]) < 15
             and Rotation.from_matrix(turn.T @ rotation).magnitude() < np.radians(30)
-            for rotation, nose in likely_starts(surface, 5)
+            for rotation, nose in likely_starts(surface, 12, 5)
         ]
         assert any(near)
 

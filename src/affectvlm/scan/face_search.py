@@ -22,8 +22,8 @@ CELLS = 2
 AROUND_MM = 30.0
 """A nose stands out from what is this near to it."""
 
-NOSES, APART_MM = 12, 16.0
-"""So many places are taken, at least this far apart."""
+APART_MM = 16.0
+"""Places for noses are at least this far apart."""
 
 ROLLS_DEG, YAWS_DEG, PITCHES_DEG = tuple(range(0, 360, 20)), (-40, -20, 0, 20, 40), (-30, -10, 10, 30)
 """How a face may lie about the direction in which its surroundings look."""
@@ -37,11 +37,19 @@ FAR_MM, FAR, ASKEW = 16.0, 0.7, 1.5
 ALIKE_MM, ALIKE_DEG = 12.0, 32.0
 """Two starts nearer than this end up alike."""
 
-_LOOKED_AT = 300
+_LOOKED_AT = 1000
 
 
-def likely_starts(surface: Surfels, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def likely_starts(surface: Surfels, noses: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Find (rotation, nose tip) pairs from which a face may be fitted, the likely ones first, each unlike the others.
+
+    Parameters
+    ----------
+    surface : Surfels
+    noses : int
+        How many places that stand out are looked at.
+    count : int
+        How many starts there may be.
 
     Returns
     -------
@@ -49,25 +57,16 @@ def likely_starts(surface: Surfels, count: int) -> list[tuple[np.ndarray, np.nda
     """
     patches, slot, corner, cell = _merged(surface.points, surface.normals, surface.areas, CELLS * surface.cell)
     relief, forward = _relief(patches, slot, corner, cell, AROUND_MM)
-    peaks = _peaks(patches, relief, APART_MM, NOSES)
-    noses = patches[peaks, 1:4] / patches[peaks, :1]
+    peaks = _peaks(patches, relief, APART_MM, noses)
+    tips = patches[peaks, 1:4] / patches[peaks, :1]
     turns = np.einsum("nij,tjk->ntik", np.stack([_facing(axis) for axis in forward[peaks]]), _turns())
     rotations = np.ascontiguousarray(turns.reshape(-1, 3, 3))
-    places = np.repeat(noses, turns.shape[1], axis=0)
+    places = np.repeat(tips, turns.shape[1], axis=0)
     face = _few_points()
     rank = _rank(rotations, places, face, surface)
-    chosen: list[tuple[np.ndarray, np.ndarray]] = []
-    least_trace = 1 + 2 * math.cos(math.radians(ALIKE_DEG))
-    for i in np.argsort(rank, kind="stable")[:_LOOKED_AT]:
-        rotation, place = rotations[i], places[i]
-        if all(
-            np.sum((place - other_place) ** 2) > ALIKE_MM**2 or np.sum(rotation * other) < least_trace
-            for other, other_place in chosen
-        ):
-            chosen.append((rotation, place))
-            if len(chosen) == count:
-                break
-    return chosen
+    order = np.argsort(rank, kind="stable")[:_LOOKED_AT]
+    chosen = _unlike(rotations, places, order, count, ALIKE_MM, 1 + 2 * math.cos(math.radians(ALIKE_DEG)))
+    return [(rotations[i], places[i]) for i in chosen]
 
 
 @lru_cache(maxsize=1)
@@ -222,3 +221,26 @@ def _rank(rotations, places, face, surface):  # type: ignore[no-untyped-def]
             bad += face.weights[m] * cost
         rank[s] = bad
     return rank
+
+
+@numba.njit(cache=True, nogil=True)
+def _unlike(rotations, places, order, most, apart, least_trace):  # type: ignore[no-untyped-def]
+    """Return the first rows, in the order given, each of which differs from those before in place or in turn."""
+    chosen = np.empty(most, np.int64)
+    count = 0
+    for i in order:
+        new = True
+        for c in range(count):
+            q = chosen[c]
+            squared = trace = 0.0
+            for a in range(3):
+                squared += (places[i, a] - places[q, a]) ** 2
+                for b in range(3):
+                    trace += rotations[i, a, b] * rotations[q, a, b]
+            new = new and (squared > apart * apart or trace < least_trace)
+        if new:
+            chosen[count] = i
+            count += 1
+            if count == most:
+                break
+    return chosen[:count]

@@ -31,8 +31,8 @@ class FaceShape(NamedTuple):
     weights: np.ndarray
     modes: np.ndarray
 
-    def every(self, step: int, modes: int) -> FaceShape:
-        """Return each ``step``-th point, and the first modes."""
+    def every(self, step: int, modes: int | None) -> FaceShape:
+        """Return each ``step``-th point, and the first modes or all."""
         parts = self.points[::step], self.normals[::step], self.plain[::step]
         weights = self.weights[::step] / self.weights[::step].sum()
         return FaceShape(*map(np.ascontiguousarray, (*parts, weights, self.modes[::step, :, :modes])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
@@ -16,8 +17,14 @@ MIN_VERTICES = 100
 
 UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres": 100.0, "metres": 1000.0}
 
+DOWN_DEG = 3.5
+"""The nose tip is what is foremost for who looks from so far below: between the face models' landmarks 31, of which
+ICT-FaceKit's is above the foremost point and MakeHuman's below."""
+
 NOSE_MM = 20.0
 """The nose tip is looked for this near to the mean face's."""
+
+_LOWERED = Rotation.from_euler("x", DOWN_DEG, degrees=True).as_matrix()
 
 
 @dataclass(frozen=True)
@@ -69,16 +76,16 @@ def find_pose(scan: FaceScan) -> Pose:
             "crop the scan to the head"
         )
     tip = _nose_tip(turned_out(scan) if surface.inside_out else scan, fit, UNITS[unit])
-    return Pose(fit.rotation, fit.translation + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
+    return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
 
 
 def _unit(scan: FaceScan) -> str:
-    """Guess the unit from the scan's extent: a face with or without head and shoulders is 100 to 1000 mm."""
+    """Guess the unit from the scan's extent: a face with or without head and shoulders is 75 to 750 mm."""
     vertices = scan.vertices[:: max(1, len(scan.vertices) // 2000)]
     low, high = np.percentile(vertices, [1, 99], axis=0)
     extent = float((high - low).max())
     for unit, factor in UNITS.items():
-        if extent * factor >= 100:
+        if extent * factor >= 75:
             return unit
     raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
 
@@ -128,13 +135,13 @@ def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
 
     Returns
     -------
-    (3,) float, mm, in the turned scan, from where the fit has the nose tip
+    (3,) float, mm, in the turned scan, from ``fit.nose``
     """
-    near = within(scan.vertices, fit.translation / factor, NOSE_MM / factor)
+    near = within(scan.vertices, fit.nose / factor, NOSE_MM / factor)
     corners = scan.vertices[scan.triangles[_whole(scan.triangles, near)]].astype(np.float64)
     if len(corners) == 0:
         return np.zeros(3)
-    points, normals = _spread((factor * corners - fit.translation) @ fit.rotation, 1.0, 4000)
+    points, normals = _spread((factor * corners - fit.nose) @ fit.rotation @ _LOWERED, 1.0, 4000)
     points = _in_front(points[normals[:, 2] > 0.3])
     if len(points) == 0:
         return np.zeros(3)
@@ -145,10 +152,10 @@ def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
         top = _top(points - tip)
         tip = tip + top
         if np.linalg.norm(tip - foremost) > 8:
-            return foremost  # too few or too rough points there to say more
+            return _LOWERED @ foremost  # too few or too rough points there to say more
         if np.linalg.norm(top[:2]) < 0.02:
             break
-    return tip
+    return _LOWERED @ tip
 
 
 def _in_front(points: np.ndarray, cell: float = 3.0) -> np.ndarray:
@@ -161,9 +168,9 @@ def _in_front(points: np.ndarray, cell: float = 3.0) -> np.ndarray:
 
 
 def _top(points: np.ndarray) -> np.ndarray:
-    """Fit a paraboloid to the points ((P, 3) mm) some 5 mm around the origin; return its top ((3,) mm)."""
+    """Fit a paraboloid to the points ((P, 3) mm) some 4 mm around the origin; return its top ((3,) mm)."""
     x, y, z = points.T
-    weight = np.exp(-(x**2 + y**2) / (2 * 5.0**2))
+    weight = np.exp(-(x**2 + y**2) / (2 * 3.5**2))
     terms = np.column_stack([np.ones_like(x), x, y, x**2, x * y, y**2])
     weighted = terms * weight[:, None]
     c = np.linalg.solve(weighted.T @ terms + 1e-6 * np.eye(6), weighted.T @ z)

@@ -8,7 +8,7 @@ unlikely, and the turn is left with what no shape explains. Far partners count l
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numba
@@ -38,19 +38,31 @@ ROUGH_ROBUST_MM = 5.0
 ROUGH_EVERY, ROUGH_MODES = 6, 6
 
 REACH_MM = 12.0
-STEPS = 20
-"""At most this many steps with all the points and modes."""
+STEPS, LAST_STEPS = 18, 10
+"""At most this many steps with all the modes, and then with all the points, too."""
 
-ROUGH_STARTS = 20
-"""How many different starts are fitted roughly."""
+FINE_EVERY = 2
+"""Each so many-th point is enough to tell which fit is best."""
 
-FINE_STARTS = 5
-"""How many of these are fitted with all the points and modes, at most."""
+NOSES, ROUGH_STARTS, FINE_STARTS = 12, 20, 5
+"""How many places are taken for noses, how many starts there are fitted roughly, and how many of these finely."""
 
-SURE_MISFIT = 0.4
-"""A fit below this is taken without looking further."""
+MORE_NOSES, MORE_STARTS, MORE_FINE_STARTS = 36, 60, 15
+"""The same when no good fit was found."""
 
-MAX_MISFIT = 0.58
+SURE_MISFIT, DOUBTFUL_MISFIT, BAD_MISFIT = 0.4, 0.47, 0.54
+"""A fit below the first is taken without looking further; above the others, ever more is tried."""
+
+HOPELESS = 0.15
+"""A rough fit that is so much worse than the best one becomes no better fit."""
+
+SAME_MM, SAME_DEG = 3.0, 3.0
+"""Rough fits this near to each other are one."""
+
+SLIDES_MM = (-12.0, 12.0)
+"""A face slips most easily upwards and downwards: a doubtful fit is tried again from there."""
+
+MAX_MISFIT = 0.61
 """Above, there is no face."""
 
 UNLIKELY_SHARE = 0.2
@@ -90,32 +102,77 @@ class Fit:
     shape: np.ndarray
     misfit: float = 1.0
 
-
-def find_face(surface: Surfels) -> Fit:
-    """Lay the face on a scan in whatever pose; return the fit of least misfit."""
-    few, whole = _rough_face(), face_shape()
-    rough = []
-    for rotation, nose in likely_starts(surface, ROUGH_STARTS):
-        start = Fit(rotation, nose, 1.0, np.zeros(few.modes.shape[2]))
-        rough.append(
-            _fitted(start, surface, few, np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM))
-        )
-    rough.sort(key=lambda fit: fit.misfit)
-    reach, robust = np.full(STEPS, REACH_MM), np.maximum(ROBUST_MM, 6.0 - np.arange(STEPS))
-    best = Fit(np.eye(3), np.zeros(3), 1.0, np.zeros(whole.modes.shape[2]), misfit=1.0)
-    for fit in rough[:FINE_STARTS]:
-        shape = np.append(fit.shape, np.zeros(whole.modes.shape[2] - len(fit.shape)))
-        fine = _fitted(Fit(fit.rotation, fit.translation, fit.scale, shape), surface, whole, reach, robust)
-        if fine.misfit < best.misfit:
-            best = fine
-        if best.misfit < SURE_MISFIT:
-            break
-    return best
+    @property
+    def nose(self) -> np.ndarray:
+        """(3,) float, mm: where the nose tip of the face with its shape is, about."""
+        return self.translation + self.scale * self.rotation @ (_nose_modes() @ self.shape)
 
 
 @lru_cache(maxsize=1)
-def _rough_face() -> FaceShape:
-    return face_shape().every(ROUGH_EVERY, ROUGH_MODES)
+def _nose_modes() -> np.ndarray:
+    """(3, K), mm: how the modes move the points at the nose tip."""
+    face = face_shape()
+    return face.modes[np.hypot(face.points[:, 0], face.points[:, 1]) < 4].mean(axis=0)
+
+
+def find_face(surface: Surfels) -> Fit:
+    """Lay the face on a scan in whatever pose; return the fit of least misfit."""
+    half = _part_of_face(FINE_EVERY, None)
+    rough = _rough_fits(surface, NOSES, ROUGH_STARTS)
+    best = Fit(np.eye(3), np.zeros(3), 1.0, np.zeros(ROUGH_MODES), misfit=1.0)
+    for fit in rough[:FINE_STARTS]:
+        if best.misfit < SURE_MISFIT or fit.misfit > max(best.misfit, rough[0].misfit) + HOPELESS:
+            break
+        best = min(best, _fine(fit, surface, half, STEPS), key=_misfit)
+    if best.misfit > DOUBTFUL_MISFIT:
+        slid = [replace(best, translation=best.translation + mm * best.rotation[:, 1]) for mm in SLIDES_MM]
+        again = [_fine(replace(fit, shape=np.zeros(0)), surface, half, STEPS) for fit in slid]
+        best = min([best, *again], key=_misfit)
+    if best.misfit > BAD_MISFIT:
+        more = _rough_fits(surface, MORE_NOSES, MORE_STARTS)[:MORE_FINE_STARTS]
+        best = min([best, *(_fine(fit, surface, half, STEPS) for fit in more)], key=_misfit)
+    return _fine(best, surface, face_shape(), LAST_STEPS)
+
+
+def _rough_fits(surface: Surfels, noses: int, starts: int) -> list[Fit]:
+    """Fit few points and modes from so many starts; the best first, each at another place."""
+    face = _part_of_face(ROUGH_EVERY, ROUGH_MODES)
+    reach, robust = np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM)
+    fits = [
+        _fitted(Fit(rotation, nose, 1.0, np.zeros(ROUGH_MODES)), surface, face, reach, robust)
+        for rotation, nose in likely_starts(surface, noses, starts)
+    ]
+    return _different(sorted(fits, key=_misfit))
+
+
+@lru_cache(maxsize=2)
+def _part_of_face(every: int, modes: int | None) -> FaceShape:
+    return face_shape().every(every, modes)
+
+
+def _misfit(fit: Fit) -> float:
+    return fit.misfit
+
+
+def _different(fits: list[Fit]) -> list[Fit]:
+    """Leave out each fit that came to where an earlier one is."""
+    kept: list[Fit] = []
+    least_trace = 1 + 2 * math.cos(math.radians(SAME_DEG))
+    for fit in fits:
+        if all(
+            np.sum((fit.translation - other.translation) ** 2) > SAME_MM**2
+            or np.sum(fit.rotation * other.rotation) < least_trace
+            for other in kept
+        ):
+            kept.append(fit)
+    return kept
+
+
+def _fine(fit: Fit, surface: Surfels, face: FaceShape, steps: int) -> Fit:
+    """Go on from a fit, which may know fewer modes, with all of them."""
+    shape = np.append(fit.shape, np.zeros(face.modes.shape[2] - len(fit.shape)))
+    reach, robust = np.full(steps, REACH_MM), np.maximum(ROBUST_MM, 6.0 - np.arange(steps))
+    return _fitted(replace(fit, shape=shape), surface, face, reach, robust)
 
 
 def _fitted(fit: Fit, surface: Surfels, face: FaceShape, reach: np.ndarray, robust: np.ndarray) -> Fit:
@@ -213,7 +270,9 @@ def _linearise(  # type: ignore[no-untyped-def]
         for a in range(3):
             gap += surface.normals[q, a] * (surface.points[q, a] - placed[m, a])
         gaps[row] = gap
-        weight = POINT_SHARE / SIGMA_MM**2 / (1 + (gap / robust) ** 2) ** 2
+        # What expressions and age move most counts less: the mouth, the chin, the cheeks.
+        share = POINT_SHARE * math.sqrt(face.weights[m] * placed.shape[0])
+        weight = share / SIGMA_MM**2 / (1 + (gap / robust) ** 2) ** 2
         for c in range(jacobian.shape[1]):
             weighted[row, c] = weight * j[c]
         row += 1

@@ -25,6 +25,12 @@ MARGIN = LAYERS + 1
 SAMPLE_MM2 = 6.0
 """A larger triangle is known at several points."""
 
+BEHIND = (2, 7)
+"""Another surface from so many to fewer than so many cells in front of a patch, facing the same way, hides it."""
+
+ALONG = 0.7
+"""Least cosine between directions that are the same way."""
+
 OUTLIERS = 0.2
 """Per cent of the vertices, at each end of each axis, that may lie far off."""
 
@@ -92,6 +98,8 @@ def surfels(vertices: np.ndarray, triangles: np.ndarray, factor: float, cell: fl
         normals = -normals
     # Two sheets back to back, or crumpled noise, have no direction.
     good = length > 0.3 * area
+    # A mesh of a whole head has insides (mouth, nostrils, sockets), which a scan has not.
+    good &= ~_hidden(points, normals, good, slot, corner, cell, BEHIND, ALONG)
     if not good.any():
         return None
     renumber = np.where(good, np.cumsum(good) - 1, -1).astype(np.int32)
@@ -164,6 +172,27 @@ def _gather(vertices, triangles, factor, corner, cell, slot, margin, sample_mm2)
         # A head bulges outwards; one whose normals point inwards was meshed inside out.
         bulge -= (mean[0] * across[0] + mean[1] * across[1] + mean[2] * across[2]) / total
     return sums[:count].copy(), bulge
+
+
+@numba.njit(cache=True, nogil=True)
+def _hidden(points, normals, good, slot, corner, cell, behind, along):  # type: ignore[no-untyped-def]
+    """(P,) bool: something outer lies in front of the patch."""
+    hidden = np.zeros(points.shape[0], np.bool_)
+    for p in range(points.shape[0]):
+        u, v, w = cell * normals[p, 0], cell * normals[p, 1], cell * normals[p, 2]
+        for step in range(behind[0], behind[1]):
+            i = int((points[p, 0] + step * u - corner[0]) / cell)
+            j = int((points[p, 1] + step * v - corner[1]) / cell)
+            k = int((points[p, 2] + step * w - corner[2]) / cell)
+            if i < 0 or j < 0 or k < 0 or i >= slot.shape[0] or j >= slot.shape[1] or k >= slot.shape[2]:
+                break
+            q = slot[i, j, k]
+            if q >= 0 and good[q]:
+                same = normals[q, 0] * u + normals[q, 1] * v + normals[q, 2] * w
+                if same > along * cell:
+                    hidden[p] = True
+                    break
+    return hidden
 
 
 @numba.njit(cache=True, nogil=True)
