@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow fuzz lint types clean
+.PHONY: demo test test-slow fuzz nightly lint types clean
 
 demo: $(VENV)/.with-demo
 	$(BIN)/affectvlm demo
@@ -16,6 +16,8 @@ test-slow: $(VENV)/.with-dev
 
 fuzz: $(VENV)/.with-dev  # some ten minutes
 	PYTHONPATH=tests $(BIN)/python -m fuzzing --cases 100000 --jobs 2
+
+nightly: test-slow fuzz
 
 lint: $(VENV)/.with-dev
 	$(BIN)/ruff check .

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -17,15 +18,19 @@ import pytest
 import trimesh
 import typer
 from PIL import Image
+from pydantic import ValidationError
 from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from affectvlm import __version__
 from affectvlm.cli import EXTRAS, app, main
-from affectvlm.cli.options import DatasetOption, MapOption
+from affectvlm.cli.options import LARGEST_VIEW, DatasetOption, MapOption
+from affectvlm.cli.preparing import say_evaluate, tell_oddities
 from affectvlm.datasets import DATASETS
 from affectvlm.emotions import EMOTIONS
+from affectvlm.evaluation.folds import Split
 from affectvlm.prepared import PreparedSet
 from affectvlm.scan import read_scan
+from affectvlm.views import Rig
 from affectvlm.views.rig import MapName
 from test_generate import write_capture
 
@@ -209,6 +214,18 @@ def test_show_draws_a_row_of_views_a_map(affectvlm, face, tmp_path):
     assert [p.name for p in (tmp_path / "new").iterdir()] == ["views.png"]
 
 
+def test_show_draws_coloured_vertices_as_it_draws_a_picture(affectvlm, face, tmp_path):
+    mesh = trimesh.load_mesh(face, process=False)
+    colours = np.tile(np.array([[200, 30, 40, 255]], np.uint8), (len(mesh.vertices), 1))
+    file = tmp_path / "red.ply"
+    trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colours, process=False).export(file)
+    for scan, name in ((face, "plain.png"), (file, "red.png")):
+        assert affectvlm("show", scan, "--out", tmp_path / name, "--size", "32")[0] == 0
+    with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "red.png") as red:
+        assert red.height > plain.height  # by the row of its colours
+        assert (np.asarray(red.convert("RGB")) == (200, 30, 40)).all(axis=2).sum() > 300
+
+
 def test_a_warning_is_a_line_without_its_place_in_the_code(affectvlm, face, tmp_path):
     mesh = trimesh.load_mesh(face, process=False)
     trimesh.Trimesh(mesh.vertices / 1000, mesh.faces, process=False).export(metres := tmp_path / "m[e]tres.ply")
@@ -358,7 +375,7 @@ def test_synth_prepares_seven_classes_with_their_labels_beside_them(affectvlm, t
     status, text, _ = affectvlm(*command)
     assert status == 0
     assert f"25 scans of made-up subjects (1) are in {folder}\n" in text
-    assert f"affectvlm evaluate {folder}" in text
+    assert "A cross-validation needs at least 4 subjects." in text
     made = PreparedSet(folder)
     assert made.classes == (*EMOTIONS, "neutral")
     assert made.rig.size_px == 16
@@ -456,8 +473,7 @@ def test_prepare_makes_a_set_tells_what_was_skipped_and_goes_on(affectvlm, own_s
     assert text.splitlines() == [
         f"4 scans of 2 subjects are in {to}",
         f"1 of 5 scans could not be used; {to / 'skipped.csv'} says why",
-        "Next:",
-        f"  affectvlm evaluate {to} --out runs/mine",
+        "A cross-validation needs at least 4 subjects.",
     ]
     made = PreparedSet(to)
     assert (made.rig.size_px, made.rig.maps, made.source) == (16, ("depth",), "folder my scans all")
@@ -506,6 +522,87 @@ def test_prepare_without_a_clusters_library_names_its_extra(
     assert error.endswith(f"needs the library {library}; install it with: pip install 'affectvlm[{backend}]'\n")
 
 
+TWICE = ["--maps", "depth", "--maps", "normals", "--maps", "depth"]
+
+
+@pytest.mark.parametrize("command", [["prepare", "folder", "."], ["synth", "--prepare"]], ids=["prepare", "synth"])
+def test_views_that_cannot_be_drawn_are_refused_before_anything_is_made(affectvlm, tmp_path, command):
+    arguments = [*command, "--out", tmp_path / "set"]
+    assert affectvlm(*arguments, *TWICE, "--size", "32") == (
+        2,
+        "",
+        "error: --size 32 --maps depth --maps normals --maps depth: a rig needs at least one view and one map, "
+        "each map once\n",
+    )
+    status, text, error = affectvlm(*arguments, "--size", str(LARGEST_VIEW + 1))
+    assert (status, text) == (2, "")
+    assert "Usage:" in error
+    assert "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_largest_view_is_the_rigs():
+    assert Rig(size_px=LARGEST_VIEW).size_px == LARGEST_VIEW
+    with pytest.raises(ValidationError):
+        Rig(size_px=LARGEST_VIEW + 1)
+
+
+def test_prepare_tells_what_was_odd_about_the_scans(affectvlm, own_scans, tmp_path):
+    """None of them has colours. The broken one is told of once, as skipped."""
+    settings = ["--size", "16", "--maps", "texture", "--jobs", "1"]
+    status, text, _ = affectvlm("prepare", "folder", own_scans, "--out", tmp_path / "set", *settings)
+    assert status == 0
+    assert text.splitlines()[1:3] == [
+        f"1 of 5 scans could not be used; {tmp_path / 'set' / 'skipped.csv'} says why",
+        "4 of 5 scans: no texture and no coloured vertices; the texture map is grey",
+    ]
+
+
+def test_the_commonest_oddities_are_told_and_the_others_counted(tiny_set, capsys):
+    made = PreparedSet(tiny_set)
+    made.warnings = {"[first]": 9, "second": 5, "third": 4, "fourth": 2, "fifth": 1}
+    tell_oddities(len(made), made)
+    assert capsys.readouterr().out.splitlines() == [
+        f"9 of {len(made)} scans: [first]",
+        f"5 of {len(made)} scans: second",
+        f"4 of {len(made)} scans: third",
+        f"... and warnings of other kinds (2); {tiny_set / 'manifest.json'} counts them",
+    ]
+
+
+def test_a_set_is_the_same_however_its_folder_is_spelled(affectvlm, own_scans, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(own_scans)
+    settings = ["--size", "16", "--maps", "depth", "--jobs", "1"]
+    made = []
+    for place in (own_scans, Path(own_scans.name), Path("link/../my scans/."), Path("link")):
+        to = tmp_path / f"set{len(made)}"
+        assert affectvlm("prepare", "folder", place, "--out", to, *settings)[0] == 0
+        made.append(contents(to))
+    assert all(other == made[0] for other in made[1:])
+    (skipped,) = csv.DictReader(io.StringIO(made[0]["skipped.csv"].decode()))
+    assert skipped["path"] == str(next(own_scans.rglob("broken.ply")))
+    assert skipped["reason"].startswith(f"{skipped['path']}: ")
+
+
+@pytest.mark.parametrize(
+    ("subjects", "line"),
+    [
+        (1, "A cross-validation needs at least 4 subjects."),
+        (3, "A cross-validation needs at least 4 subjects."),
+        (4, "  affectvlm evaluate set --folds 2 --out runs/mine"),
+        (9, "  affectvlm evaluate set --folds 3 --out runs/mine"),
+        (100, "  affectvlm evaluate set --folds 10 --out runs/mine"),
+    ],
+)
+def test_the_next_step_has_folds_that_the_subjects_are_enough_for(capsys, subjects, line):
+    names = [f"S{number:03d}" for number in range(subjects)]
+    say_evaluate(SimpleNamespace(folder=Path("set"), subjects=names), "runs/mine")
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    if folds := re.search(r"--folds (\d+)", line):
+        assert Split.draw(names, int(folds[1])).subjects == tuple(names)
+
+
 def test_the_command_lines_data_sets_are_those_that_are_read():
     assert [item.value for item in DatasetOption] == list(DATASETS)
 
@@ -534,7 +631,7 @@ def test_an_inspection_in_json_and_csv_holds_all_problems(affectvlm, own_scans):
         next(own_scans.rglob("broken.ply")).with_name(f"empty{number:02d}.ply").touch()
     status, text, _ = affectvlm("inspect", "folder", own_scans, "--format", "json")
     found = json.loads(text)
-    assert (status, found["dataset"], found["counts"]["unreadable scans"]) == (1, "folder", 30)
+    assert (status, found["dataset"], found["counts"]["empty scans"]) == (1, "folder", 30)
     empty = [problem for problem in found["problems"] if "empty" in problem["path"]]
     assert len(empty) >= 30
     status, text, _ = affectvlm("inspect", "folder", own_scans, "--format", "csv")

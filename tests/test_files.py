@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from affectvlm.errors import DataError
-from affectvlm.files import claim_folder, locked, remove_leftovers, written_whole
+from affectvlm.files import check_claim, claim_folder, locked, remove_leftovers, written_whole
 
 
 def test_the_file_appears_when_the_block_ends_well_and_not_before(tmp_path):
@@ -125,3 +125,20 @@ def test_a_claim_on_a_folder_with_another_plan_names_what_differs(tmp_path):
         "choose another folder, or delete this one first"
     )
     assert (tmp_path / "plan.json").read_bytes() == before
+
+
+def test_a_hash_that_differs_is_told_in_words_and_only_where_nothing_else_does(tmp_path):
+    claim_folder(tmp_path, {"size": 64, "fingerprint": "abc"}, "views")
+    with pytest.raises(DataError, match=r"version: the files or their labels have changed \(see "):
+        claim_folder(tmp_path, {"size": 64, "fingerprint": "def"}, "views")
+    with pytest.raises(DataError, match=r"version: size is 64 there and 96 here \(see "):
+        claim_folder(tmp_path, {"size": 96, "fingerprint": "def"}, "views")
+
+
+def test_a_claim_is_checked_without_being_made(tmp_path):
+    check_claim(tmp_path, {"size": 64}, "views")
+    assert list(tmp_path.iterdir()) == []
+    claim_folder(tmp_path, {"size": 64}, "views")
+    check_claim(tmp_path, {"size": 64}, "views")
+    with pytest.raises(DataError, match="size is 64 there and 96 here"):
+        check_claim(tmp_path, {"size": 96}, "views")

@@ -1,6 +1,7 @@
 """Prepared sets: exactly what the renderer gives, whole or not at all, the same however they came about."""
 
 import json
+import math
 import os
 import pickle
 import re
@@ -256,12 +257,12 @@ def test_no_samples_at_all_are_refused(tiny_rig, tmp_path):
 
 
 OTHER = {
-    "fewer samples": "samples is 5 there and 4 here, fingerprint is",
-    "other keys": "fingerprint is",
-    "another sequence": "fingerprint is",
-    "another order": "fingerprint is",
-    "another rig": r"rig\.pitch_deg is 0\.0 there and 5\.0 here, fingerprint is",
-    "another source": "source is synthetic: a test there and synthetic: another test here, fingerprint is",
+    "fewer samples": "samples is 5 there and 4 here",
+    "other keys": "the files or their labels have changed",
+    "another sequence": "the files or their labels have changed",
+    "another order": "the files or their labels have changed",
+    "another rig": r"rig\.pitch_deg is 0\.0 there and 5\.0 here",
+    "another source": "source is synthetic: a test there and synthetic: another test here",
 }
 
 
@@ -279,7 +280,7 @@ def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny
         "another rig": (samples, Rig(size_px=16, pitch_deg=5), own, SOURCE),
         "another source": (samples, tiny_rig, own, "synthetic: another test"),
     }[other]
-    line = rf"holds other prepared views, or such .* another version: {OTHER[other]} \w+ there .*\(see .*plan\.json\)"
+    line = rf"holds other prepared views, or such .* another version: {OTHER[other]} \(see .*plan\.json\)"
     with pytest.raises(DataError, match=line):
         prepare(*arguments)
     assert contents(own) == before
@@ -335,9 +336,9 @@ def test_a_guessed_unit_is_not_told_once_a_scan(samples, tiny_rig, tmp_path):
     again = replace(sample, key="again")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(prepare([sample, samples[2], again], tiny_rig, tmp_path / "set", SOURCE)) == 3
-    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
-    assert manifest["warnings"] == {"taken to be in metres, and brought to millimetres": 2}
+        made = prepare([sample, samples[2], again], tiny_rig, tmp_path / "set", SOURCE)
+    assert len(made) == 3
+    assert made.warnings == {"taken to be in metres, and brought to millimetres": 2}
 
 
 def test_scans_that_changed_under_the_same_names_are_not_taken_for_the_old_ones(samples, tiny_rig, tmp_path):
@@ -364,11 +365,37 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_rendered(samples, t
     unloadable = [replace(s, load=partial(refuse, "loaded")) for s in samples]
     needed = 5 * 3 * 16 * 16 * (2 + 3) + 100_000_000
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, needed - 1))
-    with pytest.raises(DataError, match=r"5 scans take 0\.1 GB, found 0\.1 GB free; free some, choose another disk"):
+    line = r"5 scans take 1 MB and 100 MB are kept spare, found 100 MB free; free some, choose another disk"
+    with pytest.raises(DataError, match=line):
         prepare(unloadable, tiny_rig, tmp_path / "set", SOURCE)
-    assert list(contents(tmp_path / "set")) == ["plan.json"]
+    assert contents(tmp_path / "set") == {}
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, needed))
     assert len(prepare(samples, tiny_rig, tmp_path / "set", SOURCE)) == 5
+
+
+def test_what_the_line_about_a_small_disk_advises_can_be_done_in_the_same_folder(
+    samples, tiny_rig, tmp_path, monkeypatch
+):
+    """There is room for views of 16 px, and none for those of 24 px."""
+    room = 5 * 3 * 16 * 16 * (2 + 3) + 100_000_000
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, room))
+    with pytest.raises(DataError, match=r"smaller views \(--size\) or fewer maps \(--maps\)"):
+        prepare(samples, Rig(size_px=24), tmp_path / "set", SOURCE)
+    assert prepare(samples, tiny_rig, tmp_path / "set", SOURCE).rig == tiny_rig
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "needed", "free"),
+    [
+        (1, "1 MB", "0 MB"),
+        (100_000_000, "100 MB", "100 MB"),
+        (100_000_001, "101 MB", "100 MB"),
+        (1_000_000_000, "1.0 GB", "1.0 GB"),
+        (45_622_080_000, "45.7 GB", "45.6 GB"),
+    ],
+)
+def test_what_is_needed_is_never_told_as_less_and_what_is_free_never_as_more(n_bytes, needed, free):
+    assert (writer._amount(n_bytes, math.ceil), writer._amount(n_bytes, math.floor)) == (needed, free)
 
 
 @pytest.mark.filterwarnings("ignore:.*no texture:UserWarning")

@@ -6,9 +6,11 @@ import csv
 import json
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -30,6 +32,9 @@ PROBLEMS_SHOWN = 20
 
 RATE_PERIOD_S = 600
 """The time left is reckoned from the last ten minutes: what is done comes in lots, some of them a minute apart."""
+
+LINE_PERIOD_S = 60
+"""Between two lines of progress where no bar can be shown."""
 
 
 def show_warnings_as_lines() -> None:
@@ -65,7 +70,7 @@ def working(text: str) -> Status:
 
 @contextmanager
 def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -> Iterator[Callable[[int], None]]:
-    """Show a bar with the time that is left.
+    """Show a bar with the time that is left; where there is no terminal, now and then a line.
 
     Parameters
     ----------
@@ -88,24 +93,62 @@ def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -
         TimeRemainingColumn(),
     )
     finished = threading.Event()
-    # A script that reads the error stream gets errors and warnings only.
-    with Progress(*columns, console=err, disable=not err.is_terminal, speed_estimate_period=RATE_PERIOD_S) as progress:
+    bare = not err.is_terminal
+    lines = ProgressLines(text, total)
+    with Progress(*columns, console=err, disable=bare, speed_estimate_period=RATE_PERIOD_S) as progress:
         task = progress.add_task(text, total=total)
+
+        def tell(done: int) -> None:
+            if bare:
+                lines.tell(done)
+            else:
+                progress.update(task, completed=done)
 
         def watch(ask: Callable[[], int]) -> None:
             while not finished.wait(0.5):
-                progress.update(task, completed=ask())
+                tell(ask())
 
         watcher = threading.Thread(target=watch, args=(poll,), daemon=True) if poll else None
         if watcher:
             watcher.start()
         try:
-            yield lambda done: progress.update(task, completed=done)
+            yield tell
         finally:
             finished.set()
             if watcher:
                 watcher.join()
         progress.update(task, completed=total)
+
+
+class ProgressLines:
+    """Progress for a batch job's log: a line a minute, none for what is done sooner.
+
+    Parameters
+    ----------
+    text : str
+    total : int
+    clock : callable -> float
+        Seconds.
+    """
+
+    def __init__(self, text: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._text, self._total, self._clock = text, total, clock
+        self._said_s = clock()
+        self._first: tuple[float, int] | None = None
+
+    def tell(self, done: int) -> None:
+        """Print a line if the last one is long enough ago."""
+        now = self._clock()
+        # What was done before, by a run that was interrupted, says nothing about the speed.
+        since, before = self._first = self._first or (now, done)
+        if now - self._said_s < LINE_PERIOD_S:
+            return
+        self._said_s = now
+        left = ""
+        if done > before:
+            seconds = round((now - since) / (done - before) * (self._total - done))
+            left = f", {timedelta(seconds=seconds)} left"
+        err.print(f"{self._text}: {done} of {self._total}{left}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_predictions(predictions: Sequence[Prediction], classes: Sequence[str], style: str) -> None:

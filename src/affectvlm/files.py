@@ -96,7 +96,7 @@ def claim_folder(folder: Path, plan: dict[str, Any], contents: str) -> None:
     ----------
     folder : Path
     plan : dict
-        Plain numbers, texts and lists.
+        Plain numbers, texts and lists. A ``fingerprint`` is a hash of all that went in, the plan's own settings too.
     contents : str
         What it holds, for messages: "scans".
 
@@ -105,20 +105,25 @@ def claim_folder(folder: Path, plan: dict[str, Any], contents: str) -> None:
     DataError
         It holds something else.
     """
+    check_claim(folder, plan, contents)
     file = folder / "plan.json"
-    text = json.dumps(plan, indent=2)
+    if not file.exists():
+        with written_whole(file) as path:
+            path.write_text(json.dumps(plan, indent=2), encoding="utf-8")
+
+
+def check_claim(folder: Path, plan: dict[str, Any], contents: str) -> None:
+    """Refuse a folder that :func:`claim_folder` would refuse; nothing is written."""
+    file = folder / "plan.json"
     if file.exists():
         found = file.read_text("utf-8")
-        if found != text:
+        if found != json.dumps(plan, indent=2):
             raise DataError(
                 f"{folder}: holds other {contents}, or such as were made with other settings or another version: "
                 f"{_difference(found, plan)} (see {file}); choose another folder, or delete this one first"
             )
-        return
-    if folder.exists() and (not folder.is_dir() or any(not _is_leftover(item) for item in folder.iterdir())):
+    elif folder.exists() and (not folder.is_dir() or any(not _is_leftover(item) for item in folder.iterdir())):
         raise DataError(f"{folder}: expected an empty folder for the {contents}; choose another one")
-    with written_whole(file) as path:
-        path.write_text(text, encoding="utf-8")
 
 
 def _is_leftover(path: Path) -> bool:
@@ -133,6 +138,9 @@ def _difference(found: str, plan: dict[str, Any]) -> str:
     except (ValueError, AttributeError):
         return "it is no plan"
     names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
+    if names == ["fingerprint"]:
+        return "the files or their labels have changed"
+    names = [name for name in names if name != "fingerprint"]  # it follows from the others, and says nothing to people
     return ", ".join(f"{name} is {there.get(name)} there and {here.get(name)} here" for name in names)
 
 

@@ -14,9 +14,6 @@ PAGE = Path(__file__).with_name("page.py")
 
 HOST = "127.0.0.1"
 
-FIRST_PORT = 8501
-"""Streamlit's own; it takes the next free one when no port is asked for."""
-
 MAX_UPLOAD_MB = 200
 """Of each file. A textured scan has a tenth of this."""
 

@@ -8,9 +8,19 @@ from typing import Annotated
 import typer
 
 from affectvlm.cli.learning import resolved_config, study_and_report
-from affectvlm.cli.options import CORES, Faces, Jobs, MapOption, ProtocolOption, ScanFormat, SensorOption, Variety
-from affectvlm.cli.preparing import tell_skipped
-from affectvlm.console import progress_bar, say, say_next, working
+from affectvlm.cli.options import (
+    CORES,
+    LARGEST_VIEW,
+    Faces,
+    Jobs,
+    MapOption,
+    ProtocolOption,
+    ScanFormat,
+    SensorOption,
+    Variety,
+)
+from affectvlm.cli.preparing import chosen_rig, say_evaluate, tell_oddities
+from affectvlm.console import progress_bar, say, working
 from affectvlm.errors import ConfigError
 from affectvlm.run_record import RunRecord
 
@@ -48,7 +58,7 @@ def demo(
         total, to = len(samples), run / "prepared"
         with progress_bar("faces and views", total, lambda: samples_done(to, total)):
             prepared = prepare_set(samples, Rig(), to, study.description, jobs)
-    tell_skipped(len(samples), prepared)
+    tell_oddities(len(samples), prepared)
     study_and_report(prepared, resolved_config(None, epochs, seed), run, folds, jobs, record)
 
 
@@ -73,11 +83,16 @@ def synth(
     ] = None,
     prepared: Annotated[bool, typer.Option("--prepare", help="Render to a prepared set; no scan is written.")] = False,
     size: Annotated[
-        int | None, typer.Option(help="With --prepare: height and width of a view, pixels.", min=8, show_default="64")
+        int | None,
+        typer.Option(
+            help="With --prepare: height and width of a view, pixels.", min=8, max=LARGEST_VIEW, show_default="64"
+        ),
     ] = None,
     maps: Annotated[
         list[MapOption] | None,
-        typer.Option(help="With --prepare: what a view holds; once for each.", show_default="depth, normals"),
+        typer.Option(
+            help="With --prepare: what a view holds; give it once for each map.", show_default="depth, normals"
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
     jobs: Jobs = CORES,
@@ -90,7 +105,6 @@ def synth(
         from affectvlm.synthesis.generate import Study
         from affectvlm.synthesis.labels import write_labels
         from affectvlm.synthesis.tree import write_tree
-        from affectvlm.views import Rig
 
     if capture and prepared:
         raise ConfigError("a captured performance has no emotion to learn; leave out --prepare, or --capture")
@@ -104,7 +118,7 @@ def synth(
         raise ConfigError("only a prepared set has views; add --prepare, or leave out --size and --maps")
     with working("reading the face model"):
         source = FaceSource.find(faces.value, folder)
-    rig = Rig(size_px=size or 64, maps=tuple(item.value for item in maps or (MapOption.depth, MapOption.normals)))
+    rig = chosen_rig(size or 64, maps or [MapOption.depth, MapOption.normals])
     textured = not prepared or "texture" in rig.maps
     # A captured performance is laid out as BU-4DFE's sequences are.
     laid_out = ProtocolOption.bu4dfe if capture else protocol or ProtocolOption.bu3dfe
@@ -121,5 +135,5 @@ def synth(
         made = prepare_set(samples, rig, to, study.description, jobs)
     write_labels(study, to)
     say(f"{len(made)} scans of made-up subjects ({subjects}) are in {to}")
-    tell_skipped(total, made)
-    say_next(f"affectvlm evaluate {to} --folds {min(10, max(2, subjects // 3))} --out runs/synthetic")
+    tell_oddities(total, made)
+    say_evaluate(made, "runs/synthetic")

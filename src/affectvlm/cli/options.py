@@ -87,6 +87,8 @@ class MapOption(StrEnum):
 Variety = Annotated[
     float, typer.Option(help="How far people depart from the face model and the textbook.", min=0, max=1)
 ]
+LARGEST_VIEW = 2048
+"""As in :class:`~affectvlm.views.Rig`, which would be slow to import here."""
 Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
 Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
 DEFAULT_MODEL = Path("runs/demo/model")

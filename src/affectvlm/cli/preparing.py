@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affectvlm.cli.options import BackendOption, DatasetOption, MapOption, Style
+from affectvlm.cli.options import LARGEST_VIEW, BackendOption, DatasetOption, Jobs, MapOption, Style
 from affectvlm.console import print_inspection, progress_bar, say, say_next, working
+from affectvlm.errors import ConfigError, in_one_line
 
 if TYPE_CHECKING:
     from affectvlm.prepared import PreparedSet
+    from affectvlm.views import Rig
+
+WARNINGS_TOLD = 3
+"""Kinds of them, after a set was made; its manifest counts the others."""
+
+FEWEST_SUBJECTS = 4
+"""That a cross-validation can be made with."""
 
 commands = typer.Typer()
 
@@ -24,6 +34,7 @@ def inspect(
     name: Name,
     root: Root,
     read: Annotated[bool, typer.Option("--read", help="Read every scan too; takes as long as it takes.")] = False,
+    jobs: Jobs = 1,
     style: Annotated[Style, typer.Option("--format", help="How the findings are printed.")] = Style.table,
 ) -> None:
     """Look a data set over: what is there, missing, odd; exits with 1 if a file cannot be read."""
@@ -34,7 +45,7 @@ def inspect(
         found = dataset.inspect()
     if read:
         with progress_bar("scans", found.counts["scans"]) as done:
-            found = dataset.inspect(read, done)
+            found = dataset.inspect(read, jobs, done)
     print_inspection(found, style.value)
     if found.unreadable:
         raise typer.Exit(1)
@@ -46,8 +57,8 @@ def prepare(
     root: Root,
     to: Annotated[Path, typer.Option("--out", help="Folder for the prepared set.")],
     protocol: Annotated[str | None, typer.Option(help="Which of the scans: a protocol of the data set's.")] = None,
-    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8)] = 64,
-    maps: Annotated[list[MapOption], typer.Option(help="What a view holds; once for each.")] = [  # noqa: B006
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=LARGEST_VIEW)] = 64,
+    maps: Annotated[list[MapOption], typer.Option(help="What a view holds; give it once for each map.")] = [  # noqa: B006
         MapOption.depth,
         MapOption.normals,
     ],
@@ -67,22 +78,50 @@ def prepare(
         from affectvlm.datasets import open_dataset
         from affectvlm.prepared import prepare as prepare_set
         from affectvlm.prepared import samples_done, workers
-        from affectvlm.views import Rig
 
-        dataset = open_dataset(name.value, root, protocol)
+        rig = chosen_rig(size, maps)
+        # However the folder is spelled, and wherever a cluster's workers were started, it has one path.
+        dataset = open_dataset(name.value, root.resolve(), protocol)
         samples = dataset.samples()
-    rig = Rig(size_px=size, maps=tuple(item.value for item in maps))
     # With the protocol even where it is the default: whoever names it means the same set.
     source = " ".join(part for part in (name.value, root.resolve().name, dataset.protocol) if part)
     total = len(samples)
     with workers(backend.value, jobs, address) as count, progress_bar("scans", total, lambda: samples_done(to, total)):
         prepared = prepare_set(samples, rig, to, source, count)
     say(f"{len(prepared)} scans of {len(prepared.subjects)} subjects are in {to}")
-    tell_skipped(total, prepared)
-    say_next(f"affectvlm evaluate {to} --out runs/mine")
+    tell_oddities(total, prepared)
+    say_evaluate(prepared, "runs/mine")
 
 
-def tell_skipped(samples: int, prepared: PreparedSet) -> None:
-    """Say how many samples could not be used, if any, and where the reasons are."""
+def chosen_rig(size: int, maps: Sequence[MapOption]) -> Rig:
+    """Set up the cameras as the command line asks; what they cannot do is a ConfigError."""
+    from pydantic import ValidationError
+
+    from affectvlm.views import Rig
+
+    try:
+        return Rig(size_px=size, maps=tuple(item.value for item in maps))
+    except ValidationError as error:
+        asked = " ".join([f"--size {size}", *(f"--maps {item.value}" for item in maps)])
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{asked}: {in_one_line(reason)}") from error
+
+
+def tell_oddities(samples: int, prepared: PreparedSet) -> None:
+    """Say how many samples could not be used and what was odd about others, if any."""
     if skipped := samples - len(prepared):
         say(f"{skipped} of {samples} scans could not be used; {prepared.folder / 'skipped.csv'} says why")
+    for kind, count in islice(prepared.warnings.items(), WARNINGS_TOLD):
+        say(f"{count} of {samples} scans: {in_one_line(kind)}")
+    if (more := len(prepared.warnings) - WARNINGS_TOLD) > 0:
+        say(f"... and warnings of other kinds ({more}); {prepared.folder / 'manifest.json'} counts them")
+
+
+def say_evaluate(prepared: PreparedSet, run: str) -> None:
+    """Print how to go on, with folds that there are subjects enough for."""
+    subjects = len(prepared.subjects)
+    if subjects < FEWEST_SUBJECTS:
+        say(f"A cross-validation needs at least {FEWEST_SUBJECTS} subjects.")
+        return
+    folds = min(10, max(2, subjects // 3))
+    say_next(f"affectvlm evaluate {prepared.folder} --folds {folds} --out {run}")

@@ -49,6 +49,8 @@ class PreparedSet:
         Where the scans come from; starts with ``synthetic`` where they are generated.
     fingerprint : str
         Hash of what went in: the samples with their labels, and the rig.
+    warnings : dict of str -> int
+        What was odd, without files and numbers, and with how many scans; the commonest first.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class PreparedSet:
         self.rig = Rig(**manifest["rig"])
         self.source: str = manifest["source"]
         self.fingerprint: str = manifest["fingerprint"]
+        self.warnings: dict[str, int] = manifest["warnings"]
         self.index = pd.read_parquet(self.folder / "index.parquet")
         self._open: dict[tuple[int, str], np.ndarray] = {}
 

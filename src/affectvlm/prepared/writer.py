@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import joblib
@@ -14,7 +15,7 @@ import pandas as pd
 
 from affectvlm import __version__
 from affectvlm.errors import DataError
-from affectvlm.files import LOCK, claim_folder, locked, remove_leftovers, written_whole
+from affectvlm.files import LOCK, check_claim, claim_folder, locked, remove_leftovers, written_whole
 from affectvlm.prepared import shard
 from affectvlm.prepared.prepared_set import FORMAT, PreparedSet
 from affectvlm.prepared.shard import finished_shards, sample_bytes, table_file, write_shard
@@ -59,9 +60,13 @@ def prepare(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs
         claim_folder(folder, plan, "prepared views")
         return PreparedSet(folder)
     with locked(folder):
-        claim_folder(folder, plan, "prepared views")
+        check_claim(folder, plan, "prepared views")
         remove_leftovers(folder)
-        _write_shards(samples, rig, folder, jobs)
+        parts = _unfinished(samples, folder)
+        # Before the folder is claimed: whoever is told to take smaller views may take them to the same folder.
+        _check_space(folder, rig, sum(len(part) for part in parts.values()))
+        claim_folder(folder, plan, "prepared views")
+        _write_shards(parts, rig, folder, jobs)
         _finish(folder, plan, rig)
     return PreparedSet(folder)
 
@@ -80,13 +85,16 @@ def _plan(samples: Sequence[Sample], rig: Rig, folder: Path, source: str) -> dic
     return {**plan, "samples": len(samples), "fingerprint": digest.hexdigest()[:16]}
 
 
-def _write_shards(samples: Sequence[Sample], rig: Rig, folder: Path, jobs: int) -> None:
-    """Make the shards that are not there yet."""
+def _unfinished(samples: Sequence[Sample], folder: Path) -> dict[int, Sequence[Sample]]:
+    """List the shards that are not there yet, and the samples of each."""
     step = shard.SHARD_SAMPLES
     done = finished_shards(folder)
-    parts = {n: samples[start : start + step] for n, start in enumerate(range(0, len(samples), step)) if n not in done}
-    _check_space(folder, rig, sum(len(part) for part in parts.values()))
-    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(folder, n, part, rig) for n, part in parts.items())
+    return {n: samples[start : start + step] for n, start in enumerate(range(0, len(samples), step)) if n not in done}
+
+
+def _write_shards(parts: dict[int, Sequence[Sample]], rig: Rig, folder: Path, jobs: int) -> None:
+    place = folder.absolute()  # a cluster's workers may have been started in another folder than this process
+    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(place, n, part, rig) for n, part in parts.items())
     if lost := parts.keys() - finished_shards(folder):
         raise DataError(
             f"{folder}: the workers wrote {len(parts)} shards, found {len(parts) - len(lost)} here; a cluster's "
@@ -96,13 +104,19 @@ def _write_shards(samples: Sequence[Sample], rig: Rig, folder: Path, jobs: int) 
 
 def _check_space(folder: Path, rig: Rig, samples: int) -> None:
     """Refuse to begin what would end with a full disk."""
-    needed = sample_bytes(rig) * samples + (SPARE_BYTES if samples else 0)
+    needed = sample_bytes(rig) * samples
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if samples and needed + SPARE_BYTES > free:
         raise DataError(
-            f"{folder}: {samples} scans take {needed / 1e9:.1f} GB, found {free / 1e9:.1f} GB free; free some, "
-            "choose another disk, smaller views (--size) or fewer maps (--maps)"
+            f"{folder}: {samples} scans take {_amount(needed, math.ceil)} and {_amount(SPARE_BYTES, math.ceil)} are "
+            f"kept spare, found {_amount(free, math.floor)} free; free some, choose another disk, smaller views "
+            "(--size) or fewer maps (--maps)"
         )
+
+
+def _amount(n_bytes: int, rounded: Callable[[float], int]) -> str:
+    """Write whole MB below 1 GB, and tenths of GB above; what is needed goes up and what is there goes down."""
+    return f"{rounded(n_bytes / 1e6)} MB" if n_bytes < 1e9 else f"{rounded(n_bytes / 1e8) / 10:.1f} GB"
 
 
 def _finish(folder: Path, plan: dict[str, object], rig: Rig) -> None:
