@@ -50,6 +50,16 @@ def test_a_ball_is_a_cap(size, distance):
     np.testing.assert_allclose(shape[inner], 1, atol=0.01)
 
 
+@pytest.mark.parametrize(("size", "seen"), [(64, 0.34), (224, 0.21)])
+def test_errors_on_a_ball_grow_with_the_slant_as_documented(size, seen):
+    depth = _ball(size, 60)
+    mean, _ = _bent(depth)
+    errors, slant = np.abs(mean * 60 - 1), np.degrees(np.arccos(depth / 60))
+    assert errors[slant <= 45].max() < 0.008
+    assert errors[slant <= 60].max() < 0.04
+    assert seen - 0.02 < np.nanpercentile(errors, 95) < seen
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_a_bowl_is_a_cup(size):
     # The far half of a hollow ball, seen from within: the ball's depth, turned round.

@@ -1,5 +1,6 @@
 """BU-3DFE and BU-4DFE: every file found and labelled by its name, whatever stands around it."""
 
+import os
 import pickle
 from collections import Counter
 from pathlib import Path
@@ -77,6 +78,27 @@ def test_bu3dfe_takes_the_cut_face_and_never_the_raw_mesh(tmp_path: Path) -> Non
     assert found.counts["raw meshes (not used)"] == 50
     assert found.counts["scans without landmarks"] == found.counts["scans without a picture beside them"] == 0
     assert not found.problems
+
+
+def test_a_stamp_changes_with_the_scan_and_with_each_picture_of_its_name(tmp_path: Path) -> None:
+    names = ["F001/Angry/000.wrl", "F001/Angry/000.JPG", "F001/Angry/000.png", "F001/Angry/001.jpg"]
+    touch(tmp_path, *names)
+    stamps = [open_dataset("bu4dfe", tmp_path).samples()[0].stamp]
+    for name in names:
+        touch(tmp_path, name, content="longer")
+        stamps.append(open_dataset("bu4dfe", tmp_path).samples()[0].stamp)
+    os.utime(tmp_path / names[1], ns=(0, 1))
+    stamps.append(open_dataset("bu4dfe", tmp_path).samples()[0].stamp)
+    assert stamps[3] == stamps[4]  # another scan's picture
+    assert len(set(stamps)) == 5
+
+
+def test_landmarks_of_bu3dfe_are_those_of_the_cut_face(tmp_path: Path) -> None:
+    touch(tmp_path, "F0001/F0001_AN01WH_F3D.wrl", "F0001/F0001_AN01WH_F3D.BND", "F0001/F0001_AN01WH_RAW.bnd")
+    touch(tmp_path, "F0001/F0001_AN02WH_F3D.wrl", "F0001/F0001_AN02WH_RAW.bnd")
+    with_own, without = open_dataset("bu3dfe", tmp_path).samples()
+    assert with_own.landmarks == tmp_path / "F0001/F0001_AN01WH_F3D.BND"
+    assert without.landmarks is None
 
 
 @pytest.mark.parametrize("ending", [".wrl", ".WRL", ".wrl.gz", ".obj", ".Ply", ".bnt"])

@@ -77,7 +77,8 @@ def test_empty_files_and_lonely_scans_are_named(tmp_path: Path) -> None:
     }
     found = open_dataset("bosphorus", tmp_path).inspect()
     assert [Path(problem.path).name for problem in found.unreadable] == ["bs000_N_N_0.bnt"]
-    assert found.counts["unreadable scans"] == found.counts["scans without a picture beside them"] == 1
+    assert found.counts["empty scans"] == found.counts["scans without a picture beside them"] == 1
+    assert "unreadable scans" not in found.counts  # none was read
 
 
 def test_what_all_scans_lack_is_a_count_and_no_list(tmp_path: Path) -> None:
@@ -93,6 +94,9 @@ def test_what_all_scans_lack_is_a_count_and_no_list(tmp_path: Path) -> None:
 def test_landmarks_of_bu4dfe_are_found_in_their_own_tree(tmp_path: Path) -> None:
     write_bu4dfe(tmp_path / "BU4DFE", ["F001"], range(3))
     touch(tmp_path, *(f"BU4DFE_BND_V1.1/F001/{shown}/{n:03d}.bnd" for shown in ("Angry", "Sad") for n in range(3)))
+    own = {sample.key: sample.landmarks for sample in open_dataset("bu4dfe", tmp_path, "all").samples()}
+    assert own["F001/Sad/001"] == tmp_path / "BU4DFE_BND_V1.1/F001/Sad/001.bnd"
+    assert own["F001/Fear/001"] is None
     found = open_dataset("bu4dfe", tmp_path).inspect()
     assert found.counts["scans without landmarks"] == 12
     assert sum("landmarks" in problem.what for problem in found.problems) == 12
@@ -106,12 +110,17 @@ def test_reading_finds_what_is_damaged(tmp_path: Path) -> None:
     found = open_dataset("bu4dfe", tmp_path).inspect(read=True, on_progress=done.append)
     assert done == [1, 2, 3, 4]
     assert found.read
+    assert found.counts["unreadable scans"] == 2
+    assert "empty scans" not in found.counts
     assert {Path(problem.path).name for problem in found.unreadable} == {"001.obj", "003.obj"}
     (reason,) = (problem.what for problem in found.unreadable if problem.path.endswith("001.obj"))
     assert reason.startswith("expected a")
     assert "\n" not in reason
     assert found.rows()[0]["problems"] == 3  # the two and the missing sequences
     assert not open_dataset("bu4dfe", tmp_path).inspect().read
+    done.clear()
+    assert open_dataset("bu4dfe", tmp_path).inspect(read=True, jobs=2, on_progress=done.append) == found
+    assert done == [1, 2, 3, 4]
 
 
 def test_reading_looks_at_the_pictures_too(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Bosphorus, BP4D, BP4D+, CoMA and FRGC: found and labelled by their names."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -55,6 +56,10 @@ def test_bosphorus_labels_emotions_and_neutral_alone(tmp_path: Path) -> None:
     }
     assert found.counts["scans"] == 14
     assert not found.problems
+    assert {sample.landmarks for sample in samples} == {tmp_path / f"{sample.key}.lm3" for sample in samples}
+    (tmp_path / "bs000/bs000_N_N_0.lm3").unlink()
+    (neutral,) = open_dataset("bosphorus", tmp_path, "neutral").samples()
+    assert neutral.landmarks == tmp_path / "bs000/bs000_N_N_0.lm2"
 
 
 @pytest.mark.parametrize(
@@ -112,11 +117,35 @@ def test_bp4d_tasks_are_eight_classes(tmp_path: Path) -> None:
 
 
 def test_bp4d_across_data_sets_is_happiness_and_disgust(tmp_path: Path) -> None:
-    write_bp4d(tmp_path, ["F001"], range(1, 11), [1])
-    for name, tasks in (("bp4d", {"T1", "T8"}), ("bp4d-plus", {"T1", "T10"})):
-        samples = open_dataset(name, tmp_path, "happiness-disgust").samples()
+    for name, count, tasks in (("bp4d", 8, {"T1", "T8"}), ("bp4d-plus", 10, {"T1", "T10"})):
+        write_bp4d(tmp_path / name, ["F001"], range(1, count + 1), [1])
+        samples = open_dataset(name, tmp_path / name, "happiness-disgust").samples()
         assert {sample.sequence.split("/")[1] for sample in samples} == tasks
         assert {sample.emotion for sample in samples} == {"happiness", "disgust"}
+
+
+@pytest.mark.parametrize(
+    ("name", "scan", "found"),
+    [
+        ("bp4d", "F001/T9/0001.obj", "expected tasks T1 to T8 of BP4D-Spontaneous, found T9"),
+        ("bp4d", "F001/T10/0001.wrl", "expected tasks T1 to T8 of BP4D-Spontaneous, found T10"),
+        ("bp4d", "2D+3D/F001/T1/0001.obj", "expected BP4D-Spontaneous, found a folder '2D+3D'"),
+        ("bp4d", "2D+3D/F001.zip", "expected BP4D-Spontaneous, found a folder '2D+3D'"),
+        ("bp4d-plus", "Sequences(2D+3D)/F001/T1/0001.obj", "expected BP4D+, found a folder 'Sequences(2D+3D)'"),
+        ("bp4d-plus", "sequences (2d+3d)/F001/T1/0001.obj", "expected BP4D+, found a folder 'sequences (2d+3d)'"),
+    ],
+)
+@pytest.mark.parametrize("below", [".", "2D+3D", "Sequences(2D+3D)"])
+def test_bp4d_and_bp4d_plus_are_not_taken_for_one_another(
+    tmp_path: Path, name: str, scan: str, found: str, below: str
+) -> None:
+    own = {"bp4d": "2D+3D", "bp4d-plus": "Sequences(2D+3D)"}[name]
+    touch(tmp_path / ("." if below == own else below), scan, "F002/T1/0001.obj")
+    other = "bp4d-plus" if name == "bp4d" else "bp4d"
+    with pytest.raises(DataError, match=f"{re.escape(found)}.*`{other}`") as raised:
+        open_dataset(name, tmp_path).samples()
+    assert "\n" not in str(raised.value)
+    assert sum(other in problem.what for problem in open_dataset(name, tmp_path).inspect().problems) == 1
 
 
 def test_bp4d_plus_leaves_out_startle_and_scepticism(tmp_path: Path) -> None:
@@ -204,6 +233,7 @@ def test_coma_has_sequences_and_no_emotions(tmp_path: Path) -> None:
     found = dataset.inspect()
     assert (found.counts["subjects"], found.counts["sequences"], found.counts["scans"]) == (2, 2, 6)
     assert found.counts["labelled scans"] == 0
+    assert "with all six emotions" not in found.counts
     assert any(p.what == "misses 7 of 10 frames: 3-9" for p in found.problems)
     with pytest.raises(DataError, match=r"CoMA has no emotion labels, found 6 scans; write labels\.csv there"):
         dataset.samples()

@@ -8,7 +8,9 @@ import trimesh
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
+from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan, normalize
+from affectvlm.scan.normalize import face_mask
 from affectvlm.synthesis.embedded import embedded_face
 
 ROOT = Path(__file__).parents[1]
@@ -167,6 +169,20 @@ def test_head_and_shoulders_are_cut_away(seed: int) -> None:
     alone = normalize(face(seed)).face
     distance, _ = cKDTree(normalized.vertices).query(alone.vertices[np.abs(alone.vertices).max(axis=1) < 50])
     assert np.percentile(distance, 95) < 2
+
+
+def test_vertices_that_no_triangle_uses_do_not_make_pieces_small() -> None:
+    scan = face()
+    more = FaceScan(np.tile(scan.vertices, (60, 1)), scan.triangles)
+    nose = normalize(scan).pose.nose
+    assert face_mask(more, nose, 100.0)[: len(scan.vertices)].tolist() == face_mask(scan, nose, 100.0).tolist()
+
+
+def test_a_face_of_loose_triangles_is_refused_with_the_reason() -> None:
+    scan = face()
+    loose = FaceScan(scan.vertices[scan.triangles].reshape(-1, 3), np.arange(3 * len(scan.triangles)).reshape(-1, 3))
+    with pytest.raises(ScanError, match="in pieces that each hold less than 2% of it"):
+        normalize(loose)
 
 
 def test_small_loose_pieces_are_dropped_and_large_ones_stay() -> None:

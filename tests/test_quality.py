@@ -74,7 +74,18 @@ def test_the_score_is_the_worst_measures_and_every_bad_one_is_a_reason() -> None
     assert "too coarse: 9.0 mm between vertices" in half.reasons
     flat = judge(wall(-200, 200, -200, 200), FAULTLESS, 0.2, 0.0)
     assert flat.score == 0
-    assert flat.reasons[0] == "no nose: its tip stands 0 mm before its bridge"
+    assert flat.reasons[0] == "flat nose: its tip stands 0 mm before its bridge"
+
+
+@pytest.mark.parametrize(("bridge_mm", "score"), [(9.4, 1.0), (7.0, 0.5), (4.0, 0.0)])
+def test_a_flat_nose_is_no_fault_while_there_is_one(bridge_mm: float, score: float) -> None:
+    for scan in scans("clean"):
+        whole = normalize(scan)
+        depth = bridge_mm / whole.quality.measures["bridge_mm"]
+        flat = replace(whole.face, vertices=whole.face.vertices * np.float32([1, 1, depth]))
+        quality = judge(flat, FAULTLESS, misfit=0.2, beside=0.0)
+        assert quality.score == pytest.approx(score, abs=1e-4), quality
+        assert all("flat nose" in reason or "shallow bridge" in reason for reason in quality.reasons)
 
 
 def test_what_stands_beside_the_face_is_measured_in_faces() -> None:

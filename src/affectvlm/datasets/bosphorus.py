@@ -90,6 +90,6 @@ class Bosphorus(Dataset):
                     subject=subject,
                     emotion=emotion,
                     kind=kind,
-                    landmarks=folder.has(stem, ".lm3", ".lm2"),
+                    landmarks=folder.first(stem, ".lm3", ".lm2"),
                 )
         return findings

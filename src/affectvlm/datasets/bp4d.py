@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from affectvlm.datasets.action_units import ActionUnits, read_occurrence
 from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of, showing
-from affectvlm.datasets.file_tree import Folder, add_scan, scans_in, split_suffix, walk
+from affectvlm.datasets.file_tree import SCANS, Folder, add_scan, scans_in, split_suffix, walk
 from affectvlm.datasets.found import Findings, Problem
 from affectvlm.datasets.inspection import Whole
 from affectvlm.errors import DataError
@@ -46,6 +46,9 @@ BP4D_PLUS_TASKS = {
     10: "disgust",
 }
 """Unverified but for 1, 6, 7 and 8. Tasks 4 (startle) and 5 (scepticism) are taken to elicit none of the classes."""
+
+LAYOUTS = {"sequences(2d+3d)": "bp4d", "2d+3d": "bp4d-plus"}
+"""Folder, lower case and without spaces -> the data set that has it."""
 
 _SUBJECT = re.compile(r"([FM])(\d{1,4})", re.IGNORECASE | re.ASCII)
 _TASK = re.compile(r"T(\d{1,2})", re.IGNORECASE | re.ASCII)
@@ -75,15 +78,34 @@ class Bp4d(Dataset):
     def _find(self) -> Findings:
         findings = Findings()
         self._coding: dict[str, Path] = {}
+        strange = None
         for folder in walk(self.root, findings):
             self._note_others(findings, folder)
             subject = _SUBJECT.fullmatch(folder.names[-2] if len(folder.names) > 1 else "")
             task = _TASK.fullmatch(folder.names[-1])
+            strange = strange or self._strange(folder, int(task[1]) if subject and task else 0)
             if subject and task:
                 self._add_frames(findings, folder, f"{subject[1].upper()}{int(subject[2]):03d}", int(task[1]))
             elif meshes := sum(1 for _ in scans_in(folder, (), findings)):
                 findings.count("other meshes", meshes)
+        if strange is not None:
+            findings.problems.append(strange)
         return findings
+
+    def _strange(self, folder: Folder, task: int) -> Problem | None:
+        """Tell what shows that a folder is the other data set's, where the same tasks mean other emotions."""
+        if not any(split_suffix(name)[1] in (*SCANS, ".zip") for name in folder.files):
+            return None
+        known = ((name, LAYOUTS.get("".join(name.lower().split()))) for name in reversed(folder.names))
+        name, layout = next((pair for pair in known if pair[1]), ("", None))
+        if layout not in (None, self.name):
+            what = f"expected {self.title}, found a folder {name!r}, which is that of `{layout}`"
+            remedy = f"tasks mean other emotions there: use `{layout}`, or rename the folder if it is none"
+            return Problem(str(folder.path), f"{what}; {remedy}", blocks=True)
+        if max(self.tasks) < task <= max(BP4D_PLUS_TASKS):
+            what = f"expected tasks T1 to T{max(self.tasks)} of {self.title}, found T{task}, which only BP4D+ has"
+            return Problem(str(folder.path), f"{what}; its tasks mean other emotions: use `bp4d-plus`", blocks=True)
+        return None
 
     def _note_others(self, findings: Findings, folder: Folder) -> None:
         for name, entry in folder.files.items():

@@ -103,5 +103,5 @@ def _add(findings: Findings, folder: Folder, stem: str, entry: os.DirEntry[str],
         emotion=emotion,
         intensity=intensity or None,
         attributes=attributes,
-        landmarks=folder.has(stem, ".bnd", ".lm3"),
+        landmarks=folder.first(stem, ".bnd", ".lm3"),
     )

@@ -78,18 +78,19 @@ class Bu4dfe(Dataset):
 
     def _find(self) -> Findings:
         findings = Findings()
-        landmarks: set[str] = set()
+        landmarks: dict[str, str] = {}
         for folder in walk(self.root, findings):
             subject, shown = _SUBJECT.fullmatch(folder.names[-2] if len(folder.names) > 1 else ""), folder.names[-1]
             if subject is None or shown.lower() not in FOLDERS:
                 _tell_other(findings, folder, subject is not None)
                 continue
             sequence = f"{subject[1].upper()}{int(subject[2]):03d}/{shown.capitalize()}"
-            for stem, suffix in map(split_suffix, folder.files):
+            for name, entry in folder.files.items():
+                stem, suffix = split_suffix(name)
                 if suffix in (".bnd", ".lm3") and _FRAME.fullmatch(stem):
-                    landmarks.add(f"{sequence}/{int(stem):03d}")
+                    landmarks.setdefault(f"{sequence}/{int(stem):03d}", entry.path)
             _add_frames(findings, folder, sequence)
-        findings.scans = [replace(scan, landmarks=scan.key in landmarks) for scan in findings.scans]
+        findings.scans = [replace(scan, landmarks=landmarks.get(scan.key)) for scan in findings.scans]
         return findings
 
 

@@ -127,13 +127,17 @@ class Dataset(ABC):
             f"({', '.join(self.protocols)}) or complete the data set"
         )
 
-    def inspect(self, read: bool = False, on_progress: Callable[[int], None] = lambda done: None) -> Inspection:
+    def inspect(
+        self, read: bool = False, jobs: int = 1, on_progress: Callable[[int], None] = lambda done: None
+    ) -> Inspection:
         """Look over all scans, those that the protocol leaves out too.
 
         Parameters
         ----------
         read : bool
-            Read every file, too, one after the other.
+            Read every file, too.
+        jobs : int
+            With ``read``: processes at a time; what is found is the same for any number.
         on_progress : callable
             With ``read``: called with the number of files read so far, up to the inspection's ``counts["scans"]``.
 
@@ -142,7 +146,7 @@ class Dataset(ABC):
         DataError
             The folder holds no such data set.
         """
-        return inspect_findings(self.name, str(self.root), self._findings, self.whole, read, on_progress)
+        return inspect_findings(self.name, str(self.root), self._findings, self.whole, read, jobs, on_progress)
 
 
 def _order(scan: FoundScan) -> tuple[str, str, int, str, int, str]:

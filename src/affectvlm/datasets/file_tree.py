@@ -46,13 +46,18 @@ class Folder:
         return Path(os.path.abspath(self.path)).parts
 
     @cached_property
-    def lowered(self) -> frozenset[str]:
-        """Names of the files, lower case."""
-        return frozenset(name.lower() for name in self.files)
+    def lowered(self) -> dict[str, os.DirEntry[str]]:
+        """The files by their names in lower case."""
+        return {name.lower(): entry for name, entry in self.files.items()}
 
-    def has(self, stem: str, *suffixes: str) -> bool:
-        """Whether a file of one of these endings is here, whatever the case."""
-        return any(stem.lower() + suffix in self.lowered for suffix in suffixes)
+    def find(self, stem: str, *suffixes: str) -> list[os.DirEntry[str]]:
+        """List the files of a name with one of these endings, in the endings' order, whatever the case."""
+        names = (stem.lower() + suffix for suffix in suffixes)
+        return [self.lowered[name] for name in names if name in self.lowered]
+
+    def first(self, stem: str, *suffixes: str) -> str | None:
+        """Path of the first of the files that :meth:`find` lists."""
+        return next((entry.path for entry in self.find(stem, *suffixes)), None)
 
 
 def split_suffix(name: str) -> tuple[str, str]:
@@ -161,11 +166,13 @@ def add_scan(
     frame: int | None = None,
     attributes: Mapping[str, str] | None = None,
     kind: str = "",
-    landmarks: bool = False,
+    landmarks: str | None = None,
 ) -> None:
     """Add a scan to ``findings``, with what the file system says of it."""
+    # Of all pictures of its name: which of them is read depends on the scan's format.
+    pictures = [other for other in folder.find(stem, *PICTURE_SUFFIXES) if other.name != entry.name]
     try:
-        status = entry.stat()
+        status, *looks = (file.stat() for file in (entry, *pictures))
     except OSError as error:
         findings.problems.append(Problem(entry.path, f"cannot be looked at ({error.strerror})", subject))
         return
@@ -173,7 +180,7 @@ def add_scan(
         FoundScan(
             file=entry.path,
             size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
+            stamp=" ".join(f"{look.st_size}-{look.st_mtime_ns}" for look in (status, *looks)),
             key=key,
             subject=subject,
             emotion=emotion,
@@ -182,7 +189,7 @@ def add_scan(
             frame=frame,
             attributes=attributes or {},
             kind=kind,
-            picture=folder.has(stem, *PICTURE_SUFFIXES),
+            picture=bool(pictures),
             landmarks=landmarks,
         )
     )

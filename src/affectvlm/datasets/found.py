@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from affectvlm.errors import in_one_line
 from affectvlm.scan import Sample, read_scan
@@ -20,7 +21,8 @@ class FoundScan:
         Its path; a text, because a data set has up to some hundred thousands.
     size : int
         Bytes.
-    mtime_ns : int
+    stamp : str
+        Changes when the file does, or a picture beside it.
     key, subject : str
         As in :class:`~affectvlm.scan.Sample`.
     emotion : str, optional
@@ -30,13 +32,15 @@ class FoundScan:
     attributes : mapping of str -> str
     kind : str
         What else the data set calls it, such as Bosphorus' ``LFAU``; counted by an inspection.
-    picture, landmarks : bool
-        Whether the file of its colours, and that of its landmarks, is there.
+    picture : bool
+        Whether a picture of its name stands beside it.
+    landmarks : str, optional
+        Path of its file of landmarks.
     """
 
     file: str
     size: int
-    mtime_ns: int
+    stamp: str
     key: str
     subject: str
     emotion: str | None = None
@@ -46,7 +50,7 @@ class FoundScan:
     attributes: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
     picture: bool = False
-    landmarks: bool = False
+    landmarks: str | None = None
 
     def sample(self) -> Sample:
         """Turn a labelled scan into a sample."""
@@ -58,9 +62,10 @@ class FoundScan:
             load=partial(read_scan, self.file),
             intensity=self.intensity,
             attributes=self.attributes,
-            stamp=f"{self.size}-{self.mtime_ns}",
+            stamp=self.stamp,
             sequence=self.sequence,
             frame=self.frame,
+            landmarks=None if self.landmarks is None else Path(self.landmarks),
         )
 
 

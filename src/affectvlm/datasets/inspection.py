@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 
@@ -97,7 +97,7 @@ class Inspection:
 
 
 def inspect_findings(
-    dataset: str, root: str, findings: Findings, whole: Whole, read: bool, on_progress: Callable[[int], None]
+    dataset: str, root: str, findings: Findings, whole: Whole, read: bool, jobs: int, on_progress: Callable[[int], None]
 ) -> Inspection:
     """Look a data set's scans over.
 
@@ -108,6 +108,8 @@ def inspect_findings(
     whole : Whole
     read : bool
         Read every file, too, with its picture.
+    jobs : int
+        Worker processes that read.
     on_progress : callable
         Called with the number of files read so far.
     """
@@ -115,9 +117,9 @@ def inspect_findings(
     unreadable = [Problem(scan.file, "is empty; copy it again", scan.subject) for scan in scans if scan.size == 0]
     remarks: list[Problem] = []
     if read:
-        for done, scan in enumerate(scans, 1):
-            if scan.size:
-                _read(scan, unreadable, remarks)
+        for done, (lost, odd) in enumerate(_read_all(scans, jobs), 1):
+            unreadable += lost
+            remarks += odd
             on_progress(done)
     problems = [
         *findings.problems,
@@ -128,13 +130,13 @@ def inspect_findings(
         *_lonely(scans, "picture beside it", [scan.picture for scan in scans]),
     ]
     if whole.landmarks:
-        problems += _lonely(scans, "file of landmarks", [scan.landmarks for scan in scans])
+        problems += _lonely(scans, "file of landmarks", [scan.landmarks is not None for scan in scans])
     counts = {
         **_counts(scans),
         "scans without a picture beside them": sum(not scan.picture for scan in scans),
-        **({"scans without landmarks": sum(not scan.landmarks for scan in scans)} if whole.landmarks else {}),
+        **({"scans without landmarks": sum(scan.landmarks is None for scan in scans)} if whole.landmarks else {}),
         **findings.counts,
-        "unreadable scans": len(unreadable),
+        ("unreadable scans" if read else "empty scans"): len(unreadable),
     }
     problems.sort(key=lambda problem: not problem.blocks)  # what has to be put right before anything else
     rows = tuple(_subjects(scans, problems))
@@ -157,6 +159,8 @@ def _counts(scans: Sequence[FoundScan]) -> dict[str, int]:
     }
     if not sexes["female"] + sexes["male"]:
         del counts["female"], counts["male"]
+    if not counts["labelled scans"]:
+        del counts["with all six emotions"]
     if not counts["sequences"]:
         del counts["sequences"]
     kinds = Counter(scan.kind for scan in scans if scan.kind)
@@ -230,21 +234,33 @@ def _lonely(scans: Sequence[FoundScan], what: str, has: Sequence[bool]) -> Itera
             yield Problem(scan.file, f"has no {what}", scan.subject)
 
 
-def _read(scan: FoundScan, unreadable: list[Problem], remarks: list[Problem]) -> None:
-    """Read a scan and its picture; note why that fails, or what the reader remarks first."""
+def _read_all(scans: Sequence[FoundScan], jobs: int) -> Iterable[tuple[list[Problem], list[Problem]]]:
+    """Give what :func:`_read` says of each scan, in their order."""
+    if jobs == 1:
+        return map(_read, scans)
+    import joblib  # only whoever wants several processes needs it: it comes with the extra `train`
+
+    return joblib.Parallel(n_jobs=jobs, return_as="generator")(joblib.delayed(_read)(scan) for scan in scans)
+
+
+def _read(scan: FoundScan) -> tuple[list[Problem], list[Problem]]:
+    """Read a scan and its picture; tell why that fails, and what is wrong with the picture or remarked first."""
+    if not scan.size:
+        return [], []  # known to be lost
+    remarks = []
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         try:
             face = read_scan(scan.file)
         except AffectVLMError as error:
-            unreadable.append(Problem(scan.file, _without_path(error, scan.file), scan.subject))
-            return
+            return [Problem(scan.file, _without_path(error, scan.file), scan.subject)], []
         try:
             np.asarray(face.texture)  # read only when it is asked for
         except AffectVLMError as error:
             remarks.append(Problem(scan.file, _without_path(error, scan.file), scan.subject))
     if told:
         remarks.append(Problem(scan.file, _without_path(told[0].message, scan.file), scan.subject))
+    return [], remarks
 
 
 def _without_path(message: Exception | str, file: str) -> str:

@@ -42,7 +42,9 @@ RELIEF: dict[str, tuple[tuple[float, float, float, float], tuple[float, float, f
 }
 """What stands out, and before what: distances to the middle line, and heights, from and to (mm from the nose tip).
 
-On generated faces before all sensors the three are at least 19, 13 and 7 mm.
+On 660 generated faces (all three face models, all sensors, heads turned by up to 20 degrees) the three are at least
+12.7, 9.4 and 1.3 mm. Real people may have flatter noses: the scales leave room for them, and only tell a face from what
+has no relief at all. What else is no face is known by its misfit.
 """
 
 # Measure -> where its score is 0, and where it is 1; linear between.
@@ -55,12 +57,12 @@ SCALES: dict[str, tuple[float, float]] = {
     "holes_left": (60.0, 5.0),
     "spacing_mm": (12.0, 5.0),
     "noise_mm": (3.0, 0.8),
-    # Most that is no face was refused before; valid scans reach 0.8 of what is allowed there.
-    "misfit": (0.95 * MAX_MISFIT, 0.75 * MAX_MISFIT),
+    # What is no face was refused before; the generated scans reach 0.87 of what is allowed there.
+    "misfit": (0.97 * MAX_MISFIT, 0.88 * MAX_MISFIT),
     "beside": (0.6, 0.2),
-    "nose_mm": (8.0, 16.0),
-    "bridge_mm": (7.0, 12.0),
-    "sockets_mm": (1.0, 4.5),
+    "nose_mm": (6.0, 12.0),
+    "bridge_mm": (5.0, 9.0),
+    "sockets_mm": (0.0, 1.2),
 }
 
 SENTENCES: dict[str, str] = {
@@ -74,9 +76,9 @@ SENTENCES: dict[str, str] = {
     "noise_mm": "too rough: vertices are {value:.1f} mm off their neighbours",
     "misfit": "unlike a face (misfit {value:.2f})",
     "beside": "something as large stands beside the face; crop the scan to one head",
-    "nose_mm": "no nose: it stands {value:.0f} mm before the cheeks",
-    "bridge_mm": "no nose: its tip stands {value:.0f} mm before its bridge",
-    "sockets_mm": "no eyes: they lie {value:.0f} mm behind the bridge of the nose",
+    "nose_mm": "flat nose: it stands {value:.0f} mm before the cheeks",
+    "bridge_mm": "flat nose: its tip stands {value:.0f} mm before its bridge",
+    "sockets_mm": "shallow bridge of the nose: it stands {value:.1f} mm before the eyes",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from affectvlm.scan.face_scan import FaceScan
 
@@ -28,13 +29,17 @@ class Sample:
     attributes : mapping of str -> str
         What words can say of the subject, such as ``{"sex": "female", "age": "young"}``.
     stamp : str
-        Changes when the scan does (a file's size and time, a face model's hash): work done before is then not reused.
+        Changes when the scan does (size and time of its file and of the picture beside it, a face model's hash): work
+        done before is then not reused.
     sequence : str, optional
         Of a frame: the sequence's name, unique in the source, such as ``F001/Angry``.
     frame : int, optional
         Of a frame: its number in the sequence, as the source counts.
     normalized : bool
         Whether ``load`` gives the scan as :func:`~affectvlm.scan.normalize` would leave it.
+    landmarks : Path, optional
+        Its file of landmarks, where the source has one; :func:`~affectvlm.scan.landmarks.read_landmarks` reads it.
+        They lie in the frame of the scan as ``load`` gives it, those of a ``.lm2`` in its picture.
     """
 
     key: str
@@ -47,3 +52,4 @@ class Sample:
     sequence: str | None = None
     frame: int | None = None
     normalized: bool = False
+    landmarks: Path | None = None
