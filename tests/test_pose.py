@@ -171,6 +171,8 @@ def test_what_has_no_surface_to_speak_of_is_refused() -> None:
         find_pose(FaceScan(np.eye(3), [[0, 1, 2]]))
     with pytest.raises(ScanError, match="extent of 0, too small"):
         find_pose(FaceScan(np.zeros((200, 3)), [[0, 1, 2]]))
+    with pytest.raises(ScanError, match="extent of 0, too small"):
+        find_pose(FaceScan(np.full((150, 3), -0.0), [[0, 1, 2]]))
     with pytest.raises(ScanError, match="triangles without area"):
         find_pose(FaceScan(np.arange(200)[:, None] * np.ones(3), [[0, 1, 2]]))
     with pytest.raises(ScanError, match="found none in it"):

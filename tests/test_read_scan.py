@@ -326,6 +326,29 @@ def test_a_range_image_becomes_a_mesh(tmp_path: Path, suffix: str) -> None:
     assert scan.source == str(tmp_path / f"a{suffix}")
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("spacing", "step", "bridged"),
+    [(1.0, 3.8, True), (1.0, 4.1, False), (1.0, 9.5, False), (2.0, 7.5, True), (2.0, 8.5, False)],
+)
+def test_a_plane_before_another_is_not_joined_to_it(tmp_path: Path, spacing: float, step: float, bridged: bool) -> None:
+    """By more than 4 mm, or four times the spacing."""
+    column, row = np.meshgrid(np.arange(40.0), np.arange(30.0))
+    points = np.stack([column * spacing, -row * spacing, np.where(column < 20, -1, -1 - step)], axis=-1)
+    np.savez(tmp_path / "a.npz", points=points)
+    scan = read_scan(tmp_path / "a.npz")
+    assert len(scan.triangles) == 2 * 29 * (39 if bridged else 38)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_steep_cheek_is_joined_though_its_steps_are_long(tmp_path: Path) -> None:
+    column, row = np.meshgrid(np.arange(40.0), np.arange(30.0))
+    depth = 500 + np.tan(np.radians(80)) * np.maximum(column - 20, 0)  # 5.7 mm a step
+    points = np.stack([column, -row, -depth], axis=-1)
+    np.savez(tmp_path / "a.npz", points=points)
+    assert len(read_scan(tmp_path / "a.npz").triangles) == 2 * 29 * 39
+
+
 def test_a_scan_is_told_from_the_pictures_beside_it(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "photograph.png")
     Image.fromarray(np.full((4, 4), 700, np.uint16)).save(tmp_path / "depth.png")

@@ -32,7 +32,9 @@ COORDINATES = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 def meshes(draw: st.DrawFn) -> Mesh:
     points = draw(st.lists(st.tuples(COORDINATES, COORDINATES, COORDINATES), min_size=3, max_size=9, unique=True))
     row = st.integers(0, len(points) - 1)
-    triangles = draw(st.lists(st.tuples(row, row, row).filter(lambda t: len(set(t)) == 3), min_size=1, max_size=9))
+    triangle = st.tuples(row, row, row).filter(lambda t: len(set(t)) == 3)
+    # One that is there again, either way round, would be left out.
+    triangles = draw(st.lists(triangle, min_size=1, max_size=9, unique_by=lambda t: tuple(sorted(t))))
     return Mesh(np.array(points, np.float32), np.array(triangles))
 
 

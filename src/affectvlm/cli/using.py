@@ -50,7 +50,8 @@ def show(
     from affectvlm.views.picture import contact_sheet
 
     face = normalize(read_scan(scan)).face
-    rig = Rig(size_px=size, maps=("texture", "depth", "normals") if face.textured else ("depth", "normals"))
+    has_colour = face.textured or face.colours is not None
+    rig = Rig(size_px=size, maps=("texture", "depth", "normals") if has_colour else ("depth", "normals"))
     with written_whole(to) as path:
         contact_sheet(render(face, rig)).save(path, format="PNG")
     say(f"{to}: the views of {scan}")

@@ -53,5 +53,10 @@ def read_text(path: Path) -> bytes:
                 f"{path}: expected a whole gzip file, found it damaged ({in_one_line(str(error))}); copy it again"
             ) from error
     if len(content) > most:
-        raise ScanError(f"{path}: unpacks to more than {most} bytes, which no scan does; export it again")
+        if most == MAX_BYTES:
+            raise ScanError(f"{path}: expected at most {most} bytes when unpacked, found more; export it smaller")
+        raise ScanError(
+            f"{path}: expected a packed scan, found {size} bytes that unpack to more than {most}: over {MAX_PACKED} "
+            "times as many, which the text of a scan never does; export it again"
+        )
     return content

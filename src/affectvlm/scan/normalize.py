@@ -17,6 +17,9 @@ from affectvlm.scan.quality import REFUSED_BELOW, Quality, area_beside, judge
 FACE_RADIUS_MM = 100.0
 """Around the nose tip: the face to the ears, the chin and half the forehead."""
 
+SMALLEST_PIECE = 0.02
+"""Of the vertices that triangles use near the nose tip; what is connected and holds less is a loose piece."""
+
 
 @dataclass(frozen=True)
 class NormalizedScan:
@@ -63,7 +66,14 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
         warnings.warn(f"{scan.source}: taken to be in {pose.unit}, and brought to millimetres", stacklevel=2)
     if pose.inside_out:
         scan = turned_out(scan)
-    face = scan.kept(face_mask(scan, pose.nose / factor, radius_mm / factor))
+    inside = face_mask(scan, pose.nose / factor, radius_mm / factor)
+    a, b, c = scan.triangles.T
+    if not (inside[a] & inside[b] & inside[c]).any():
+        raise ScanError(
+            f"{scan.source}: expected a face of connected triangles, found it in pieces that each hold less than "
+            f"{SMALLEST_PIECE:.0%} of it; join the vertices that are at the same place"
+        )
+    face = scan.kept(inside)
     face = face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
     face, cleaning = clean(face, radius_mm)
     quality = judge(face, cleaning, pose.misfit, _beside(scan, pose))
@@ -82,7 +92,7 @@ def _beside(scan: FaceScan, pose: Pose) -> float:
 
 
 def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
-    """Tell which vertices are the face's: near the nose tip, and part of a piece that holds at least 2 % of those.
+    """Tell which vertices are the face's: near the nose tip, and part of a piece that is not small.
 
     Parameters
     ----------
@@ -95,10 +105,12 @@ def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
     -------
     (V,) bool
     """
-    near = within(scan.vertices, nose, radius)
+    used = np.zeros(len(scan.vertices), bool)
+    used[scan.triangles] = True
+    near = used & within(scan.vertices, nose, radius)
     piece = _pieces(scan.triangles, near)
     size = np.bincount(piece[near], minlength=len(piece))
-    return near & (size[piece] >= 0.02 * near.sum())
+    return near & (size[piece] >= SMALLEST_PIECE * near.sum())
 
 
 @numba.njit(cache=True, nogil=True)

@@ -20,6 +20,9 @@ GREY = 128
 
 Picture = np.ndarray | PictureFile
 
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+"""Large and odd, so that hardly ever two different rows have the same sum."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -49,6 +52,9 @@ class Part:
 def join(parts: Sequence[Part], source: str, merged: bool = True) -> FaceScan:
     """Make one scan of the parts.
 
+    Triangles meet in one vertex where corners are at the same place, as formats need it that repeat vertices at
+    seams. A triangle that is there again, either way round, is left out.
+
     Parameters
     ----------
     parts : sequence of Part
@@ -56,8 +62,7 @@ def join(parts: Sequence[Part], source: str, merged: bool = True) -> FaceScan:
     source : str
         The file, for messages.
     merged : bool
-        Whether vertices at the same place become one, as formats need that repeat them at seams; those that no
-        triangle uses are then left out. Otherwise every vertex keeps its row.
+        Whether vertices that no triangle uses, or no longer, are left out. Otherwise every vertex keeps its row.
 
     Raises
     ------
@@ -68,17 +73,23 @@ def join(parts: Sequence[Part], source: str, merged: bool = True) -> FaceScan:
     triangles = _shifted([part.triangles for part in parts], [len(part.vertices) for part in parts])
     colours = _colours(parts)
     # FaceScan refuses triangles of vertices that are not there.
-    merged = merged and len(triangles) > 0 and triangles.min() >= 0 and triangles.max() < len(vertices)
-    if merged:
-        rows, triangles = _first_of_each(vertices, triangles)
+    sound = len(triangles) > 0 and triangles.min() >= 0 and triangles.max() < len(vertices)
+    once = None
+    if sound:
+        triangles = _first_of_each(vertices, triangles)
+        once = _each_once(triangles)
+        triangles = triangles if once is None else triangles[once]
+    if sound and merged:
+        rows, triangles = _without_unused(vertices, triangles)
         vertices = vertices[rows]
         colours = None if colours is None else colours[rows]
     bare = [part.uv is None for part in parts]
     if all(bare) or (any(bare) and all(part.picture is None for part in parts)):
         return FaceScan(vertices, triangles, source=source, colours=colours)
     uv, uv_triangles, texture = _side_by_side(parts, source)
-    if merged:
-        rows, uv_triangles = _first_of_each(uv, uv_triangles)
+    uv_triangles = uv_triangles if once is None else uv_triangles[once]
+    if sound and merged:
+        rows, uv_triangles = _without_unused(uv, _first_of_each(uv, uv_triangles))
         uv = uv[rows]
     return FaceScan(vertices, triangles, uv, uv_triangles, texture, source, colours)
 
@@ -106,31 +117,58 @@ def _colours(parts: Sequence[Part]) -> np.ndarray | None:
     )
 
 
-def _first_of_each(table: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keep each row ((N, k) float32) that a triangle uses once, however often it is repeated.
-
-    Returns
-    -------
-    rows : (M,) int
-        Of ``table``, in its order.
-    corners : (T, 3) int32
-        Renumbered for them.
-    """
-    is_used = np.zeros(len(table), bool)
-    is_used[corners] = True
-    used = np.flatnonzero(is_used)
-    values = table[used]
-    order = np.lexsort(values.T)
-    group = np.empty(len(used), np.int64)
-    ordered = values[order]
-    group[order] = np.cumsum(np.concatenate([[0], np.any(ordered[1:] != ordered[:-1], axis=1)]))
-    # Each group goes by its first row, so that the file's order stays.
-    first = np.full(group.max() + 1, len(used), np.int64)
-    np.minimum.at(first, group, np.arange(len(used)))
-    kept = np.sort(first)
+def _first_of_each(table: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """Renumber corners ((T, 3) int) to the first row of ``table`` ((N, k) float32) that is equal and in use."""
+    used = _used(corners, len(table))
+    first = _first_equal(table[used])
+    if first is None:
+        return corners
     number = np.empty(len(table), np.int32)
-    number[used] = np.searchsorted(kept, first[group])
-    return used[kept], number[corners]
+    number[used] = used[first]
+    return number[corners]
+
+
+def _without_unused(table: np.ndarray, corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of ``table`` that a triangle uses ((M,) int), and the corners renumbered for them."""
+    rows = _used(corners, len(table))
+    number = np.empty(len(table), np.int32)
+    number[rows] = np.arange(len(rows), dtype=np.int32)
+    return rows, number[corners]
+
+
+def _used(corners: np.ndarray, count: int) -> np.ndarray:
+    is_used = np.zeros(count, bool)
+    is_used[corners] = True
+    return np.flatnonzero(is_used)
+
+
+def _each_once(triangles: np.ndarray) -> np.ndarray | None:
+    """Tell which triangles stay ((M,) int) when each stays once, whichever way round; None when all do.
+
+    A surface with two sides has each triangle twice, of which the second is turned round: then no side is outside.
+    """
+    a, b, c = triangles.T
+    low, high = np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
+    ordered = np.stack([low, a + b + c - low - high, high], axis=1)  # which numpy's sort takes five times as long for
+    first = _first_equal(ordered.astype(np.int32, copy=False))
+    return None if first is None else np.flatnonzero(first == np.arange(len(first)))
+
+
+def _first_equal(table: np.ndarray) -> np.ndarray | None:
+    """(N,) int: for each row ((N, k) of 32 bits, k up to 3) the first that is equal; None when no two are."""
+    # Rows that are equal have equal sums, which are sorted much faster than rows; most files repeat nothing.
+    sums = np.zeros(len(table), np.uint64)
+    for column, factor in zip(np.ascontiguousarray(table).view(np.uint32).T, _FACTORS, strict=False):
+        sums += column * factor
+    sums.sort()
+    if (sums[1:] != sums[:-1]).all():
+        return None
+    order = np.lexsort(table.T)  # leaves equal rows in the file's order
+    ordered = table[order]
+    starts = np.concatenate([[True], np.any(ordered[1:] != ordered[:-1], axis=1)])
+    first = np.empty(len(table), np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return first
 
 
 def _side_by_side(parts: Sequence[Part], source: str) -> tuple[np.ndarray, np.ndarray, Picture | None]:

@@ -83,7 +83,7 @@ def _unit(scan: FaceScan) -> str:
     """Guess the unit from the scan's extent: a face with or without head and shoulders is 75 to 750 mm."""
     vertices = scan.vertices[:: max(1, len(scan.vertices) // 2000)]
     low, high = np.percentile(vertices, [1, 99], axis=0)
-    extent = float((high - low).max())
+    extent = abs(float((high - low).max()))  # what is 0 may come out as -0
     for unit, factor in UNITS.items():
         if extent * factor >= 75:
             return unit

@@ -82,6 +82,11 @@ class RangeImage:
         uv[..., 1] = 1 - (np.arange(height)[:, None] + 0.5) / height
         return uv
 
+    @property
+    def spacing_mm(self) -> float:
+        """How far apart neighbouring points are, along rows or columns, whichever is more; 0 without neighbours."""
+        return max(_spacing(_steps(self.points)), _spacing(_steps(self.points.transpose(1, 0, 2))))
+
     def mesh(self, jump_mm: float) -> FaceScan:
         """Join neighbouring points by triangles.
 
@@ -138,13 +143,15 @@ def _steps(points: np.ndarray) -> np.ndarray:
 def _joined(points: np.ndarray, jump_mm: float) -> np.ndarray:
     """(R, C - 1) bool: each point and the next in its row are there, and on the same surface."""
     steps = _steps(points)
+    return _judged(points, steps, jump_mm, float(_spacing(steps) / np.cos(np.radians(STEEPEST_DEG))))
+
+
+def _spacing(steps: np.ndarray) -> float:
+    """Tell how far apart the pixels are, of :func:`_steps`; 0 when there are none."""
     sample = steps[:: max(1, len(steps) // 100)]
     sample = sample[np.isfinite(sample)]
-    if len(sample) == 0:
-        return np.isfinite(steps)
-    # Most of a face is slanted; the shorter steps tell how far apart the pixels are.
-    spacing = np.percentile(sample, 25)
-    return _judged(points, steps, jump_mm, float(spacing / np.cos(np.radians(STEEPEST_DEG))))
+    # Most of a face is slanted; the shorter steps tell.
+    return float(np.percentile(sample, 25)) if len(sample) else 0.0
 
 
 @numba.njit(cache=True, nogil=True)

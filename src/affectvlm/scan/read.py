@@ -17,8 +17,11 @@ from affectvlm.scan.vrml import VRML_SUFFIXES, read_vrml
 SCAN_SUFFIXES: tuple[str, ...] = (".ply", *MESH_SUFFIXES, *VRML_SUFFIXES, *RANGE_SUFFIXES)
 """The endings that :func:`read_scan` knows; some are double, such as ``.wrl.gz``."""
 
-JUMP_MM = 10.0
+JUMP_MM = 4.0
 """A longer step between two neighbours of a range image may be a gap between one surface and another behind it."""
+
+JUMP_STEPS = 4.0
+"""The same, in distances between neighbours: a coarser grid makes longer steps, and its sensor more noise."""
 
 
 def read_scan(path: str | Path) -> FaceScan:
@@ -30,7 +33,9 @@ def read_scan(path: str | Path) -> FaceScan:
     ----------
     path : str or Path
         A mesh (OBJ, PLY, STL, OFF, GLB, glTF, VRML), whose picture is taken from the same folder, or a range image
-        (``.bnt``, ``.abs``, ``.npz``, a depth ``.png``), whose points are joined.
+        (``.bnt``, ``.abs``, ``.npz``, a depth ``.png``), whose points are joined
+        (:meth:`~affectvlm.scan.range_image.RangeImage.mesh`, with a jump of 4 mm, or of four times the spacing if that
+        is more).
 
     Raises
     ------
@@ -41,7 +46,8 @@ def read_scan(path: str | Path) -> FaceScan:
     try:
         suffix = _suffix_of_file(path)
         if suffix in RANGE_SUFFIXES:
-            return read_range_image(path).mesh(JUMP_MM)
+            image = read_range_image(path)
+            return image.mesh(max(JUMP_MM, JUMP_STEPS * image.spacing_mm))
         folder = OwnFolder(path)
         if suffix in VRML_SUFFIXES:
             scan = read_vrml(path, folder)

@@ -44,7 +44,8 @@ OUTDATED_MOVES = (b"Translation", b"Rotation", b"Scale", b"MatrixTransform")
 def read_vrml(path: Path, folder: OwnFolder) -> FaceScan:
     """Read a VRML file, in text or packed by gzip, whatever its ending.
 
-    Every vertex keeps its row, since landmark files count them. All meshes of a file become one scan; what a
+    Every vertex keeps its row, since landmark files count them, though of several at one place the triangles use the
+    first. All meshes of a file become one scan; what a
     Transform moves is moved; of an LOD the first level is taken. The picture is the one that the file names, or that
     has its name and lies beside it.
 
