@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 
 from affectvlm.errors import ScanError
@@ -20,8 +21,8 @@ GREY = 128
 
 Picture = np.ndarray | PictureFile
 
-_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-"""Large and odd, so that hardly ever two different rows have the same sum."""
+_FACTOR = np.uint64(0xFF51AFD7ED558CCD)
+"""Large and odd: it spreads rows that are nearly alike (the mixing step of MurmurHash3, Appleby, 2011)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,20 +156,42 @@ def _each_once(triangles: np.ndarray) -> np.ndarray | None:
 
 
 def _first_equal(table: np.ndarray) -> np.ndarray | None:
-    """(N,) int: for each row ((N, k) of 32 bits, k up to 3) the first that is equal; None when no two are."""
-    # Rows that are equal have equal sums, which are sorted much faster than rows; most files repeat nothing.
-    sums = np.zeros(len(table), np.uint64)
-    for column, factor in zip(np.ascontiguousarray(table).view(np.uint32).T, _FACTORS, strict=False):
-        sums += column * factor
-    sums.sort()
-    if (sums[1:] != sums[:-1]).all():
-        return None
-    order = np.lexsort(table.T)  # leaves equal rows in the file's order
-    ordered = table[order]
-    starts = np.concatenate([[True], np.any(ordered[1:] != ordered[:-1], axis=1)])
-    first = np.empty(len(table), np.int64)
-    first[order] = order[starts][np.cumsum(starts) - 1]
-    return first
+    """(N,) int: for each row ((N, k) of 32 bits) the first that is equal; None when no two are."""
+    first, repeated = _found_first(np.ascontiguousarray(table).view(np.uint32))
+    return first if repeated else None
+
+
+@numba.njit(cache=True, nogil=True)
+def _found_first(rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """Look each row ((N, k) uint32) up in a hash table with open addressing; also count those that were there."""
+    slots_needed = 1
+    while slots_needed < 2 * rows.shape[0]:
+        slots_needed *= 2
+    slots = np.full(slots_needed, -1, np.int32)
+    last = np.uint64(slots_needed - 1)
+    first = np.empty(rows.shape[0], np.int64)
+    repeated = 0
+    for row in range(rows.shape[0]):
+        mixed = np.uint64(0)
+        for column in range(rows.shape[1]):
+            mixed = (mixed ^ np.uint64(rows[row, column])) * _FACTOR
+            mixed ^= mixed >> np.uint64(32)
+        slot = mixed & last
+        while True:
+            other = slots[slot]
+            if other < 0:
+                slots[slot] = row
+                first[row] = row
+                break
+            equal = True
+            for column in range(rows.shape[1]):
+                equal &= rows[row, column] == rows[other, column]
+            if equal:
+                first[row] = other
+                repeated += 1
+                break
+            slot = (slot + np.uint64(1)) & last
+    return first, repeated
 
 
 def _side_by_side(parts: Sequence[Part], source: str) -> tuple[np.ndarray, np.ndarray, Picture | None]:
