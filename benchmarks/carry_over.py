@@ -33,6 +33,7 @@ from affectvlm.evaluation.metrics import measure, subject_interval
 from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet, prepare
+from affectvlm.prepared.clips import Clips
 from affectvlm.scan import FaceScan, Sample
 from affectvlm.synthesis.generate import Study, Take
 from affectvlm.synthesis.library import FaceSource
@@ -63,11 +64,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     config = TrainConfig(epochs=options.epochs, seed=options.seed)
-    sources = [
-        FaceSource.find("embedded"),
-        FaceSource.find("ict-facekit", options.ict),
-        FaceSource.find("makehuman", options.makehuman),
-    ]
+    sources = face_sources(options.ict, options.makehuman)
     studies = {s.name: Study(s, subjects=options.subjects, seed=options.seed) for s in sources}
     sets = {name: prepare_study([study], options.out / name) for name, study in studies.items()}
     jobs = []
@@ -85,6 +82,11 @@ def main() -> None:
     with written_whole(options.out / "carry_over.md") as path:
         path.write_text(table(rows), "utf-8")
     print(table(rows))
+
+
+def face_sources(ict: Path, makehuman: Path) -> list[FaceSource]:
+    """List the three face models, of which two are read from folders."""
+    return [FaceSource(), FaceSource.find("ict-facekit", ict), FaceSource.find("makehuman", makehuman)]
 
 
 def _settings(study: Study) -> dict[str, object]:
@@ -128,16 +130,17 @@ def train_and_test(
     model = fit(own, fold.train, fold.validation, config, runs / name.replace(", ", "-").replace(" ", "-")).model
     rows = []
     for tested_on, (tested, subjects) in tests.items():
-        rows_of = np.arange(len(tested)) if subjects is None else tested.rows_of(subjects)
-        rows.append({"trained on": name, "tested on": tested_on, **_scores(model, tested, rows_of, config.seed)})
+        clips = Clips(tested)
+        samples = np.arange(len(clips)) if subjects is None else clips.of(subjects)
+        rows.append({"trained on": name, "tested on": tested_on, **_scores(model, clips, samples, config.seed)})
     return rows
 
 
 @torch.inference_mode()
-def _scores(model: AffectVLM, tested: PreparedSet, rows: np.ndarray, seed: int) -> dict[str, str]:
+def _scores(model: AffectVLM, clips: Clips, samples: np.ndarray, seed: int) -> dict[str, str]:
     """UAR in per cent, all with its interval over subjects, at each intensity; and each emotion's recall."""
-    predicted = model.logits(embed(model, tested, rows), model.encode_classes()).argmax(dim=1).numpy()
-    table = tested.index.loc[rows].assign(predicted=[model.classes[i] for i in predicted])
+    predicted = model.logits(embed(model, clips, samples), model.encode_classes()).argmax(dim=1).numpy()
+    table = clips.index.loc[samples].assign(predicted=[model.classes[i] for i in predicted])
 
     def uar(part: pd.DataFrame) -> float:
         return 100 * measure(part["emotion"].tolist(), part["predicted"].tolist(), model.classes).uar

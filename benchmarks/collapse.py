@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 
 import lightning
-import numpy as np
 from torch import nn
 
 from affectvlm.evaluation.folds import hold_out
@@ -21,8 +20,9 @@ from affectvlm.model import AffectVLM
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.objectives.config import MultiviewConfig
 from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import ViewData, ViewDataset
+from affectvlm.training.data import ClipDataset, ViewData
 from affectvlm.training.fit import build_trainer, embed
 from affectvlm.training.task import AffectVLMTask
 
@@ -36,16 +36,16 @@ def train(prepared: PreparedSet, centred: bool, temperature: float) -> tuple[flo
         epochs=EPOCHS, objective=ObjectiveConfig(multiview=MultiviewConfig(mining_temperature=temperature))
     )
     fitted_to, validation = hold_out(prepared.subjects, config.seed, share=0.2)
-    labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]])
+    clips = Clips(prepared)
     lightning.seed_everything(config.seed, verbose=False)
     model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
     if not centred:
         model.towers.visual_centre = model.towers.text_centre = nn.Identity()
-    rows = prepared.rows_of(validation)
-    data = ViewData(ViewDataset(prepared, labels), prepared.rows_of(fitted_to), rows, config.batch_size, config.seed)
+    tested = clips.of(validation)
+    data = ViewData(ClipDataset(clips, config.seed), clips.of(fitted_to), tested, config.batch_size, config.seed)
     trainer = build_trainer(config, [])
-    trainer.fit(AffectVLMTask(model, prepared, config), data)
-    faces = embed(model.eval(), prepared, rows)
+    trainer.fit(AffectVLMTask(model, clips, config), data)
+    faces = embed(model.eval(), clips, tested)
     cosine = float((faces @ faces.T).mean())
     return float(trainer.callback_metrics["loss"]), cosine, float(trainer.callback_metrics["validation_uar"])
 

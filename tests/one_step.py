@@ -17,8 +17,9 @@ import torch
 from affectvlm.model import AffectVLM, ModelConfig
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import ViewData, ViewDataset
+from affectvlm.training.data import ClipDataset, ViewData
 from affectvlm.training.task import AffectVLMTask
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
@@ -48,11 +49,11 @@ class FirstGradients(lightning.Callback):
 
 def step(prepared, config):
     """The gradients, the loss and the validation UAR; nothing on any process but the first."""
-    labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]])
+    clips = Clips(prepared)
     # 24 training samples are one batch; 25 validation samples do not divide by two.
-    data = ViewData(ViewDataset(prepared, labels), np.arange(24), np.arange(24, 49), CONFIG.batch_size, CONFIG.seed)
+    data = ViewData(ClipDataset(clips, CONFIG.seed), np.arange(24), np.arange(24, 49), CONFIG.batch_size, CONFIG.seed)
     torch.manual_seed(0)
-    task = AffectVLMTask(AffectVLM.build(TINY, prepared.classes, prepared.rig), prepared, config)
+    task = AffectVLMTask(AffectVLM.build(TINY, prepared.classes, prepared.rig), clips, config)
     kept = FirstGradients()
     world = int(os.environ["WORLD_SIZE"])
     trainer = lightning.Trainer(

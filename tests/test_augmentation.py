@@ -6,7 +6,7 @@ from affectvlm.views import Rig
 from affectvlm.views.augmentation import AugmentationConfig, augment
 
 RIG = Rig(size_px=16)  # depth, then normals: channels 0, and 1 to 3
-NOTHING = AugmentationConfig(rotation_deg=0, scaling=0, shift=0, mirror=0, mix=0)
+NOTHING = AugmentationConfig(rotation_deg=0, scaling=0, shift=0, mirror=0, mix=0, hide=0)
 
 
 def _rngs(count, seed=0):
@@ -18,8 +18,15 @@ def _views(count=4, seed=0):
 
 
 def _augment(views, labels, seed=0, rig=RIG, **changes):
-    config = NOTHING.model_copy(update=changes)
-    return augment(views, np.asarray(labels), _rngs(len(views), seed), rig, config)
+    return _changed(views, labels, _rngs(len(views), seed), rig, NOTHING.model_copy(update=changes))
+
+
+def _changed(views, labels, rngs, rig, config):
+    """The changed views of scans, (B, V, C, H, W), all of which are seen."""
+    seen = torch.ones(len(views), 1, views.shape[1], dtype=torch.bool)
+    changed, still_seen = augment(views[:, None], seen, np.asarray(labels), rngs, rig, config)
+    assert torch.equal(still_seen, seen)
+    return changed[:, 0]
 
 
 def test_without_magnitudes_nothing_changes():
@@ -57,7 +64,7 @@ def test_every_view_is_moved_in_its_own_way_and_every_sample_by_its_own_draw():
     moved = _augment(views, [0, 0], rotation_deg=20, shift=0.1)
     flat = moved.flatten(0, 1)
     assert all(not torch.allclose(flat[i], flat[j], atol=1e-2) for i in range(6) for j in range(i))
-    alone = augment(
+    alone = _changed(
         views[1:], np.array([0]), _rngs(2)[1:], RIG, NOTHING.model_copy(update={"rotation_deg": 20.0, "shift": 0.1})
     )
     torch.testing.assert_close(alone[0], moved[1])
@@ -81,7 +88,7 @@ def test_a_quarter_turn_turns_the_picture_and_the_normals_alike():
     views[:, :, 0] = -1
     views[:, :, 1, 2:4, 7:9] = 1  # above the middle: normals to the right (+x)
     config = NOTHING.model_copy(update={"rotation_deg": 90.0})
-    turned = augment(views, np.array([0]), [_Fixed(1, 0, 0, 0)], RIG, config)
+    turned = _changed(views, np.array([0]), [_Fixed(1, 0, 0, 0)], RIG, config)
     assert turned[0, 0, 2].abs().sum() == pytest.approx(4, abs=1e-3)  # all four pixels are there, now along y
     rows, cols = np.nonzero(turned[0, 0, 2].abs().numpy() > 0.5)
     # Anti-clockwise: what stood above the middle stands left of it, and what pointed right points up.
@@ -92,7 +99,7 @@ def test_a_quarter_turn_turns_the_picture_and_the_normals_alike():
 
 def test_what_comes_in_from_outside_is_background():
     views = torch.ones(1, 3, 4, 16, 16)
-    shifted = augment(views, np.array([0]), [_Fixed(0, 0, 1, 0)], RIG, NOTHING.model_copy(update={"shift": 0.5}))
+    shifted = _changed(views, np.array([0]), [_Fixed(0, 0, 1, 0)], RIG, NOTHING.model_copy(update={"shift": 0.5}))
     torch.testing.assert_close(shifted[0, 0, :, 0, -1], torch.tensor([-1.0, 0, 0, 0]), atol=1e-5, rtol=0)
     torch.testing.assert_close(shifted[0, 0, :, 0, 0], torch.ones(4), atol=1e-5, rtol=0)
 
@@ -116,11 +123,11 @@ def test_a_mirror_leaves_curvature_as_it_is():
 def test_a_turn_of_the_picture_leaves_curvature_as_it_is():
     views = torch.ones(1, 3, 5, 16, 16)
     config = NOTHING.model_copy(update={"rotation_deg": 90.0})
-    turned = augment(views, np.array([0]), [_Fixed(1, 0, 0, 0)], BENT, config)
+    turned = _changed(views, np.array([0]), [_Fixed(1, 0, 0, 0)], BENT, config)
     torch.testing.assert_close(turned[:, :, [0, 4]], views[:, :, [0, 4]], atol=1e-5, rtol=0)
 
 
 def test_beside_the_face_there_is_no_curvature():
     views = torch.ones(1, 3, 5, 16, 16)
-    shifted = augment(views, np.array([0]), [_Fixed(0, 0, 1, 0)], BENT, NOTHING.model_copy(update={"shift": 0.5}))
+    shifted = _changed(views, np.array([0]), [_Fixed(0, 0, 1, 0)], BENT, NOTHING.model_copy(update={"shift": 0.5}))
     torch.testing.assert_close(shifted[0, 0, :, 0, -1], torch.zeros(5), atol=1e-5, rtol=0)

@@ -8,7 +8,6 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ModelError
 from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM, ModelConfig
-from affectvlm.model.fusion import ViewFusion
 from affectvlm.views import Rig
 
 TINY = ModelConfig(image_widths=(8, 8), text_width=16, text_layers=1, text_heads=2, embedding_dim=12)
@@ -25,22 +24,29 @@ def _views(count=2, channels=4, size=16):
     return torch.randn(count, 3, channels, size, size, generator=torch.Generator().manual_seed(1))
 
 
+def _still(views):
+    """Scans, of which every view is seen: (B, V, C, H, W) -> what a model takes."""
+    return views[:, None], torch.ones(len(views), 1, views.shape[1], dtype=torch.bool)
+
+
 def test_views_and_words_land_on_the_unit_sphere_of_one_space(model):
-    Z, text = model.encode_views(_views()), model.encode_text(["a happy face", "a person in fear"])
+    Z, text = model.encode_views(*_still(_views())), model.encode_text(["a happy face", "a person in fear"])
     assert Z.shape == (2, 3, 12)
     assert text.shape == (2, 12)
-    for embeddings in (Z, text, model.fusion(Z), model.encode_classes()):
+    for embeddings in (Z, text, model.encode_faces(*_still(_views())), model.encode_classes()):
         torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(embeddings.shape[:-1]))
 
 
 def test_every_view_passes_through_the_same_encoder(model):
     views = _views()
-    torch.testing.assert_close(model.encode_views(views)[:, 1], model.encode_views(views[:, [1, 1, 1]])[:, 0])
+    torch.testing.assert_close(
+        model.encode_views(*_still(views))[:, 1], model.encode_views(*_still(views[:, [1, 1, 1]]))[:, 0]
+    )
 
 
 def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(model):
     views = _views(4)
-    torch.testing.assert_close(model.encode_views(views)[2:3], model.encode_views(views[2:3]))
+    torch.testing.assert_close(model.encode_views(*_still(views))[2:3], model.encode_views(*_still(views[2:3])))
     prompts = ["a happy face", "this much longer prompt is about a person who looks sad"]
     torch.testing.assert_close(model.encode_text(prompts)[:1], model.encode_text(prompts[:1]))
 
@@ -48,16 +54,6 @@ def test_an_embedding_does_not_depend_on_the_rest_of_the_batch(model):
 def test_a_class_is_the_mean_direction_of_its_prompts(model):
     mean = model.encode_text(Grammar(EMOTIONS).ensemble("fear")).mean(dim=0)
     torch.testing.assert_close(model.encode_classes()[2], mean / mean.norm())
-
-
-def test_fusion_is_the_weighted_mean_of_the_views():
-    fusion = ViewFusion(3)
-    torch.testing.assert_close(fusion.weights, torch.full((3,), 1 / 3))
-    with torch.no_grad():
-        fusion.logits.copy_(torch.tensor([0.5, 0.3, 0.2]).log())
-    Z = torch.eye(3)[None]  # three orthogonal views of one face
-    expected = torch.tensor([[0.5, 0.3, 0.2]])
-    torch.testing.assert_close(fusion(Z), expected / expected.norm())
 
 
 def test_probabilities_are_the_softmax_of_scaled_cosines(model):
@@ -73,7 +69,7 @@ def test_a_saved_model_is_the_same_model(model, tmp_path):
     loaded = AffectVLM.load(tmp_path / "model")
     assert (loaded.classes, loaded.rig) == (EMOTIONS, RIG)
     assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
-    assert torch.equal(model.encode_views(_views()), loaded.encode_views(_views()))
+    assert torch.equal(model.encode_views(*_still(_views())), loaded.encode_views(*_still(_views())))
     assert torch.equal(model.encode_classes(), loaded.encode_classes())
     assert not loaded.training
 
@@ -106,7 +102,7 @@ def test_a_clip_from_a_folder_gives_that_clips_own_embeddings(tmp_path):
     views = _views(channels=3)
     theirs = clip.get_image_features(pixel_values=views.flatten(0, 1)).pooler_output
     torch.testing.assert_close(
-        model.eval().encode_views(views).flatten(0, 1), torch.nn.functional.normalize(theirs, dim=-1)
+        model.eval().encode_views(*_still(views)).flatten(0, 1), torch.nn.functional.normalize(theirs, dim=-1)
     )
     batch = tokenizer(["a happy face", "a sad person"], padding=True, return_tensors="pt")
     words = clip.get_text_features(batch["input_ids"], batch["attention_mask"]).pooler_output
@@ -114,7 +110,9 @@ def test_a_clip_from_a_folder_gives_that_clips_own_embeddings(tmp_path):
         model.encode_text(["a happy face", "a sad person"]), torch.nn.functional.normalize(words, dim=-1)
     )
     model.save(tmp_path / "mine")
-    assert torch.equal(AffectVLM.load(tmp_path / "mine").encode_views(views), model.encode_views(views))
+    assert torch.equal(
+        AffectVLM.load(tmp_path / "mine").encode_views(*_still(views)), model.encode_views(*_still(views))
+    )
 
 
 def test_a_clip_of_another_size_or_without_files_is_refused_with_the_reason(tmp_path):
@@ -140,7 +138,7 @@ def test_a_damaged_or_altered_model_is_refused(model, tmp_path):
         AffectVLM.load(folder)
     model.save(folder)
     _edit(folder, format=99)
-    with pytest.raises(ModelError, match="expected format 1, found 99"):
+    with pytest.raises(ModelError, match="expected format 2, found 99"):
         AffectVLM.load(folder)
     model.save(folder)
     (folder / "model.safetensors").write_bytes(b"not tensors")

@@ -29,10 +29,11 @@ def _build(settings):
     return build_objective(ObjectiveConfig(**settings))
 
 
-def _batch(vectors, labels):
-    """(B, V + 2, D) of any length -> the batch of their directions."""
+def _batch(vectors, labels, seen=None):
+    """(B, V + 2, D) of any length -> the batch of their directions; every view is seen unless it is said."""
     unit = torch.nn.functional.normalize(vectors, dim=-1)
-    return Embeddings(unit[:, :-2], unit[:, -2], unit[:, -1], torch.as_tensor(labels))
+    seen = torch.ones(unit[:, :-2].shape[:2], dtype=torch.bool) if seen is None else seen
+    return Embeddings(unit[:, :-2], unit[:, -2], unit[:, -1], torch.as_tensor(labels), seen)
 
 
 def _random(count, seed=0, views=3, dimensions=5, dtype=torch.float64):
@@ -51,6 +52,29 @@ def test_gradients_agree_with_finite_differences_in_embeddings_and_learned_numbe
 
     numbers = [number.detach().clone().requires_grad_() for number in objective.parameters()]
     assert torch.autograd.gradcheck(value, (_random(4, views=2, dimensions=3).requires_grad_(), *numbers), atol=1e-6)
+
+
+@every_objective
+def test_what_a_missing_view_holds_is_never_looked_at_and_gets_no_gradient(settings):
+    objective, labels = _build(settings).double(), [0, 1, 0, 2]
+    seen = torch.tensor([[True, False, True], [True] * 3, [False, False, True], [True] * 3])
+    vectors = _random(4).requires_grad_()
+    loss = objective(_batch(vectors, labels, seen)).loss
+    (gradient,) = torch.autograd.grad(loss, vectors)
+    assert (gradient[:, :3][~seen] == 0).all()
+    other = vectors.detach().clone()
+    other[:, :3][~seen] = 7 * _random(1)[0, 0]
+    assert torch.equal(objective(_batch(other, labels, seen)).loss, loss)
+
+
+def test_the_set_of_a_batch_is_every_view_that_is_seen_every_face_and_every_prompt():
+    seen = torch.tensor([[True, False, True], [False, True, True]])
+    batch = _batch(_random(2), [4, 7], seen)
+    embeddings, labels = batch.together()
+    rows = [batch.views[0, 0], batch.views[0, 2], batch.fused[0], batch.text[0]]
+    rows += [batch.views[1, 1], batch.views[1, 2], batch.fused[1], batch.text[1]]
+    assert torch.equal(embeddings, torch.stack(rows))
+    assert labels.tolist() == [4] * 4 + [7] * 4
 
 
 @every_objective

@@ -24,7 +24,9 @@ def _at_degrees(*angles):
 
 def _batch(faces, texts, labels):
     """A batch of fused faces and prompts; their views play no part here."""
-    return Embeddings(torch.full_like(faces, math.nan)[:, None], faces, texts, torch.tensor(labels))
+    return Embeddings(
+        torch.full_like(faces, math.nan)[:, None], faces, texts, torch.tensor(labels), torch.ones(len(labels), 1) > 0
+    )
 
 
 def _random_batch(labels, seed=0, dimensions=6):
@@ -122,7 +124,8 @@ def test_supcon_equals_the_value_worked_out_by_hand():
 def test_supcon_is_a_slow_loop_over_every_view_fused_face_and_prompt():
     generator = torch.Generator().manual_seed(1)
     every = torch.nn.functional.normalize(torch.randn(5, 4, 6, generator=generator, dtype=torch.float64), dim=-1)
-    batch = Embeddings(every[:, :2], every[:, 2], every[:, 3], torch.tensor([0, 1, 0, 2, 1]))
+    labels = torch.tensor([0, 1, 0, 2, 1])
+    batch = Embeddings(every[:, :2], every[:, 2], every[:, 3], labels, torch.ones(5, 2) > 0)
     items = [
         (own, embedding)
         for b, own in enumerate(batch.labels.tolist())

@@ -58,7 +58,8 @@ def test_probabilities_are_the_cosines_to_the_class_prompts(recognizer, scans):
             [(kept["depth"][:, None] - 32768.0) / 1e4, np.moveaxis(kept["normals"] - 128.0, 3, 1) / 127], 1
         )
         pixels[:, 0][kept["depth"] == 0] = -1
-        fused = model.fusion(model.encode_views(torch.tensor(pixels[None], dtype=torch.float32)))
+        pixels = torch.tensor(pixels[None, None], dtype=torch.float32)
+        fused = model.encode_faces(pixels, torch.ones(1, 1, 3, dtype=torch.bool))
         expected = model.probabilities(fused, model.encode_classes())[0]
     np.testing.assert_allclose(recognizer.predict_proba(views), expected, atol=1e-5)
 

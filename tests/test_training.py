@@ -15,9 +15,10 @@ from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
 from affectvlm.training.data import EachOnce, ShuffledBatches
-from affectvlm.training.fit import HISTORY, calibrated_scale, fit
+from affectvlm.training.fit import HISTORY, calibrated_scale, embed, fit
 from affectvlm.training.run_folder import claim_run
 from affectvlm.training.task import one_cycle
 
@@ -25,14 +26,18 @@ TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_head
 CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
 
 
+def samples_of(sampler):
+    return np.concatenate([draw.samples for draw in sampler])
+
+
 def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed():
     rows = np.arange(10, 50)
     sampler = ShuffledBatches(rows, 8, seed=3)
-    first = np.concatenate(list(sampler))
+    first = samples_of(sampler)
     np.testing.assert_array_equal(np.sort(first), rows)
-    np.testing.assert_array_equal(first, np.concatenate(list(ShuffledBatches(rows, 8, seed=3))))
+    np.testing.assert_array_equal(first, samples_of(ShuffledBatches(rows, 8, seed=3)))
     sampler.set_epoch(1)
-    assert not np.array_equal(first, np.concatenate(list(sampler)))
+    assert not np.array_equal(first, samples_of(sampler))
 
 
 @pytest.mark.parametrize("share", [0.05, 0.5])
@@ -60,15 +65,15 @@ def test_the_processes_shares_make_up_the_batches_of_one_process():
     whole = list(ShuffledBatches(rows, 8, seed=0))
     shares = [list(ShuffledBatches(rows, 8, seed=0, rank=rank, world=2)) for rank in (0, 1)]
     assert len(whole) == len(shares[0]) == 5
-    for batch, one, other in zip(whole, *shares, strict=True):
-        assert len(one) == len(other) == 4
-        np.testing.assert_array_equal(np.sort(np.concatenate([one, other])), np.sort(batch))
+    for batch, *parts in zip(whole, *shares, strict=True):
+        assert [len(part.samples) for part in parts] == [4, 4]
+        np.testing.assert_array_equal(np.sort(samples_of(parts)), np.sort(batch.samples))
 
 
 def test_evaluation_sees_every_sample_exactly_once_on_any_number_of_processes():
     rows = np.arange(100, 117)
     for world in (1, 2, 3, 5):
-        seen = [row for rank in range(world) for batch in EachOnce(rows, 4, rank, world) for row in batch]
+        seen = [row for rank in range(world) for row in samples_of(EachOnce(rows, 4, rank, world))]
         assert sorted(seen) == list(rows)
 
 
@@ -140,15 +145,15 @@ def test_an_interrupted_training_goes_on_and_ends_where_the_uninterrupted_one_do
 
 
 def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely(fitted, tiny_set):
-    prepared, model = PreparedSet(tiny_set), fitted[1].model
-    rows = prepared.rows_of(held_out(tiny_set)[1])
+    clips, model = Clips(PreparedSet(tiny_set)), fitted[1].model
+    samples = clips.of(held_out(tiny_set)[1])
     with torch.inference_mode():
-        views = torch.from_numpy(prepared.channels(rows))
-        cosine = model.fusion(model.encode_views(views)) @ model.encode_classes().T
+        cosine = embed(model, clips, samples) @ model.encode_classes().T
     # Right three times out of four: neither no trust nor full trust is the best.
     labels = cosine.argmax(dim=1)
-    labels[::4] = (labels[::4] + 1) % len(prepared.classes)
-    scale = calibrated_scale(model, prepared, rows, labels.numpy())
+    labels[::4] = (labels[::4] + 1) % len(model.classes)
+    clips.labels[samples] = labels.numpy()
+    scale = calibrated_scale(model, clips, samples)
 
     def unlikeliness(factor):
         return torch.nn.functional.cross_entropy(factor * cosine, labels).item()
@@ -244,6 +249,7 @@ def test_batches_too_small_for_the_processes_are_refused():
         ("objective: {multiview: {margin: 0.7}}", "'objective.multiview'"),
         ("model: {text_heads: 3}", "'model'"),
         ("model: {image_widths: []}", "'model.image_widths'"),
+        ("model: {time: attention}", "learns from sequences"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, text, place):

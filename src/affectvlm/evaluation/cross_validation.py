@@ -21,6 +21,7 @@ from affectvlm.evaluation.folds import Split, hold_out
 from affectvlm.evaluation.summary import summarise
 from affectvlm.files import written_whole
 from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.run_record import RunRecord, peak_memory_mib
 from affectvlm.training import TrainConfig
 from affectvlm.training.fit import CHECKPOINTS, Fitted, embed, epochs_done, fit
@@ -117,7 +118,7 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
         fitted = fit(prepared, job.train, job.validation, config, folder)
         if job.test:
             with written_whole(folder / PREDICTIONS) as path:
-                _predict(fitted, prepared, job).to_parquet(path)
+                _predict(fitted, Clips(prepared, config.frames), job).to_parquet(path)
         else:
             fitted.model.save(folder / "model")
         with written_whole(folder / DONE) as path:
@@ -127,12 +128,12 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
 
 
 @torch.inference_mode()
-def _predict(fitted: Fitted, prepared: PreparedSet, job: Job) -> pd.DataFrame:
+def _predict(fitted: Fitted, clips: Clips, job: Job) -> pd.DataFrame:
     """Classify the test subjects' samples, with prompts that say nothing of the subject."""
     model = fitted.model
-    rows = prepared.rows_of(job.test)
-    probabilities = model.probabilities(embed(model, prepared, rows), model.encode_classes()).numpy()
-    table = prepared.index.loc[rows, ["key", "subject", "emotion", "intensity"]].reset_index(drop=True)
+    samples = clips.of(job.test)
+    probabilities = model.probabilities(embed(model, clips, samples), model.encode_classes()).numpy()
+    table = clips.index.loc[samples, ["key", "subject", "emotion", "intensity"]].reset_index(drop=True)
     table.insert(1, "fold", int(job.name))
     table["predicted"] = [model.classes[i] for i in probabilities.argmax(axis=1)]
     for i, name in enumerate(model.classes):

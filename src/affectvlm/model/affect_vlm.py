@@ -1,4 +1,4 @@
-"""The model: towers, fusion over the views, and all that is needed to build it again."""
+"""The model: towers, time, fusion over the views, and all that is needed to build it again."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from affectvlm.errors import ModelError
 from affectvlm.files import written_whole
 from affectvlm.language import Grammar
 from affectvlm.model.config import ModelConfig
-from affectvlm.model.fusion import ViewFusion
+from affectvlm.model.fusion import FusionName, build_fusion
+from affectvlm.model.time import TimeName, build_time, dynamic_images
 from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
 from affectvlm.views import Rig
 
-FORMAT = 1
+FORMAT = 2
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class AffectVLM(nn.Module):
-    """Views of a face and words about it, in one space.
+    """Views of a face, still or moving, and words about it, in one space.
+
+    Faces come as ``views`` (B, T, V, C, H, W) float32, T frames of V views each, T = 1 for a scan, and ``seen``
+    (B, T, V) bool: False where a view is missing, or a frame only fills up a batch; what is there is never looked at.
 
     Parameters
     ----------
@@ -35,6 +39,8 @@ class AffectVLM(nn.Module):
         In the order of every probability that the model gives.
     rig : Rig
         The views that the model is made for.
+    fusion, time : str
+        As in :class:`ModelConfig`.
 
     Attributes
     ----------
@@ -44,10 +50,20 @@ class AffectVLM(nn.Module):
 
     logit_scale: Tensor
 
-    def __init__(self, towers: Towers, tokenizer: PreTrainedTokenizerBase, classes: tuple[str, ...], rig: Rig) -> None:
+    def __init__(
+        self,
+        towers: Towers,
+        tokenizer: PreTrainedTokenizerBase,
+        classes: tuple[str, ...],
+        rig: Rig,
+        fusion: FusionName = "weights",
+        time: TimeName = "mean",
+    ) -> None:
         super().__init__()
         self.towers = towers
-        self.fusion = ViewFusion(len(rig.names))
+        self.fusion_name, self.time_name = fusion, time
+        self.fusion = build_fusion(fusion, len(rig.names), towers.embedding_dim)
+        self.time = build_time(time, towers.embedding_dim)
         self.tokenizer = tokenizer
         self.classes = classes
         self.rig = rig
@@ -57,22 +73,59 @@ class AffectVLM(nn.Module):
     def build(cls, config: ModelConfig, classes: tuple[str, ...], rig: Rig) -> AffectVLM:
         """Build a model to be trained: fresh small towers, or those of a CLIP."""
         towers, tokenizer = build_towers(config, rig, Grammar(classes))
-        return cls(towers, tokenizer, classes, rig)
+        return cls(towers, tokenizer, classes, rig, config.fusion, config.time)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.logit_scale.device
 
-    def encode_views(self, views: Tensor) -> Tensor:
-        """(B, V, C, H, W) -> (B, V, D), unit length: Z_i = f(V_i), one encoder for all views."""
-        B, V = views.shape[:2]
-        return self.towers.encode_images(views.flatten(0, 1)).unflatten(0, (B, V))
+    def encode_views(self, views: Tensor, seen: Tensor) -> Tensor:
+        """(B, T, V, C, H, W) and (B, T, V) -> (B, V, D), unit length: Z_i = f(V_i), one encoder for all views.
 
-    def encode_faces(self, views: Tensor) -> Tensor:
-        """(B, V, C, H, W) -> (B, D), unit length: the views of each face, fused."""
-        fused: Tensor = self.fusion(self.encode_views(views))
+        The frames of each view are summed up in one embedding. Where a view is seen in no frame it is zero.
+        """
+        if self.time_name == "rank_pooling":
+            views, seen = dynamic_images(views, seen)  # T = 1
+        B, _, V = seen.shape
+        frames = self._encode_frames(views, seen).transpose(1, 2).flatten(0, 1)  # (B V, T, D)
+        Z: Tensor = self.time(frames, seen.transpose(1, 2).flatten(0, 1))  # (B V, D)
+        return Z.unflatten(0, (B, V))
+
+    def encode_faces(self, views: Tensor, seen: Tensor) -> Tensor:
+        """(B, T, V, C, H, W) and (B, T, V) -> (B, D), unit length: the views of each face, fused."""
+        fused: Tensor = self.fusion(self.encode_views(views, seen), seen.any(dim=1))
         return fused
+
+    def encode_so_far(self, views: Tensor, seen: Tensor) -> Tensor:
+        """(B, T, V, C, H, W) and (B, T, V) -> (B, T, D), unit length: each frame with those before it, fused.
+
+        What a stream is answered with at every frame: :meth:`encode_faces` of a sequence that ends there.
+
+        Raises
+        ------
+        ModelError
+            The model looks at frames to come (``attention``), or at a sequence as a whole (``rank_pooling``).
+        """
+        if self.time_name not in ("mean", "causal"):
+            raise ModelError(
+                f"this model sums up time by {self.time_name!r}, which needs the whole sequence; for streams train one "
+                "with model.time `causal` or `mean`"
+            )
+        B, T, V = seen.shape
+        frames = self._encode_frames(views, seen).transpose(1, 2).flatten(0, 1)  # (B V, T, D)
+        Z = self.time.so_far(frames, seen.transpose(1, 2).flatten(0, 1))  # (B V, T, D)
+        Z = Z.unflatten(0, (B, V)).transpose(1, 2)  # (B, T, V, D)
+        seen_so_far = seen.cumsum(dim=1) > 0  # (B, T, V)
+        fused: Tensor = self.fusion(Z.flatten(0, 1), seen_so_far.flatten(0, 1))  # (B T, D)
+        return fused.unflatten(0, (B, T))
+
+    def _encode_frames(self, views: Tensor, seen: Tensor) -> Tensor:
+        """(B, T, V, C, H, W) and (B, T, V) -> (B, T, V, D), unit length, zero where nothing is seen."""
+        if seen.all():
+            return self.towers.encode_images(views.flatten(0, 2)).unflatten(0, seen.shape)
+        Z = self.towers.encode_images(views[seen])  # (views that are seen, D)
+        return Z.new_zeros(*seen.shape, Z.shape[1]).masked_scatter(seen[..., None], Z)
 
     def encode_text(self, prompts: list[str]) -> Tensor:
         """P prompts -> (P, D), unit length."""
@@ -111,6 +164,8 @@ class AffectVLM(nn.Module):
             "rig": self.rig.model_dump(mode="json"),
             "rig_fingerprint": self.rig.fingerprint,
             "towers": towers_to_dict(self.towers),
+            "fusion": self.fusion_name,
+            "time": self.time_name,
         }
         with written_whole(folder / CONFIG) as path:
             path.write_text(json.dumps(description, indent=2))
@@ -137,7 +192,7 @@ class AffectVLM(nn.Module):
             rig = Rig(**kept["rig"])
             towers = towers_from_dict(kept["towers"])
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = cls(towers, tokenizer, tuple(kept["classes"]), rig)
+            model = cls(towers, tokenizer, tuple(kept["classes"]), rig, kept["fusion"], kept["time"])
             model.load_state_dict(load_file(folder / WEIGHTS))
         except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
             reason = str(error).splitlines()[0]

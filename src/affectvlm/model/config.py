@@ -6,6 +6,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from affectvlm.model.fusion import FusionName
+from affectvlm.model.time import TimeName
+
 
 class ModelConfig(BaseModel):
     """The towers: a CLIP that exists, or small ones built from scratch.
@@ -27,6 +30,10 @@ class ModelConfig(BaseModel):
     text_heads: int = Field(4, ge=1)
     embedding_dim: int = Field(128, ge=2)
     """Dimensions of the joint image-text space."""
+    fusion: FusionName = "weights"
+    """The views of a face as one: their mean, with one learned weight a view, or with weights by what they show."""
+    time: TimeName = "mean"
+    """The frames of a sequence as one: their mean, by attention (causal: for streams), or as one dynamic image."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> ModelConfig:

@@ -91,6 +91,11 @@ class Towers(nn.Module):
         towers.text_projection = clip.text_projection
         return towers
 
+    @property
+    def embedding_dim(self) -> int:
+        """D: dimensions of the joint space."""
+        return self.visual_projection.out_features
+
     def encode_images(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, D), unit length."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
@@ -173,7 +178,7 @@ def towers_to_dict(towers: Towers) -> dict[str, Any]:
     return {
         "vision": towers.vision_model.config.to_dict(),
         "text": towers.text_model.config.to_dict(),
-        "embedding_dim": towers.visual_projection.out_features,
+        "embedding_dim": towers.embedding_dim,
         "centred": towers.centred,
     }
 

@@ -19,11 +19,18 @@ class Embeddings(NamedTuple):
     """(B, D): each sample's prompt."""
     labels: Tensor
     """(B,) int64: each sample's class."""
+    seen: Tensor
+    """(B, V) bool: False where a view is missing; what ``views`` holds there takes no part in any objective."""
+
+    def each_sample(self) -> Tensor:
+        """(B, V + 2, D): a sample's views, its fused face and its prompt, in this order."""
+        return torch.cat([self.views, self.fused[:, None], self.text[:, None]], dim=1)
 
     def together(self) -> tuple[Tensor, Tensor]:
-        """Every view, fused face and prompt as one set: (N, D) and its (N,) labels, N = B (V + 2)."""
-        every = torch.cat([self.views, self.fused[:, None], self.text[:, None]], dim=1)  # (B, V + 2, D)
-        return every.flatten(0, 1), self.labels.repeat_interleave(every.shape[1])
+        """Every view that is seen, every fused face and prompt as one set: (N, D) and its (N,) labels."""
+        present = nn.functional.pad(self.seen, (0, 2), value=True)  # (B, V + 2)
+        labels = self.labels[:, None].expand(present.shape)
+        return self.each_sample()[present], labels[present]
 
 
 class Terms(NamedTuple):

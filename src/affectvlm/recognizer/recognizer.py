@@ -16,6 +16,7 @@ from affectvlm.errors import ModelError, ScanError
 from affectvlm.model import AffectVLM
 from affectvlm.scan import FaceScan, normalize, read_scan
 from affectvlm.views import Views, encode, render, to_channels
+from affectvlm.views.coverage import seen_views
 
 
 @dataclass(frozen=True)
@@ -148,8 +149,12 @@ class Recognizer:
     def _probabilities(self, views: Views, prompts: Tensor) -> np.ndarray:
         if views.rig != self.model.rig:
             raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
-        pixels = torch.from_numpy(to_channels(encode(views), views.rig))[None].to(self.model.device)
+        if self.model.time_name == "rank_pooling":
+            raise ModelError("this model reads movement (model.time `rank_pooling`); a single scan has none")
+        channels = to_channels(encode(views), views.rig)[None, None]  # (1, 1, V, C, H, W)
+        pixels, seen = torch.from_numpy(channels), torch.from_numpy(seen_views(channels, views.rig))
+        fused = self.model.encode_faces(pixels.to(self.model.device), seen.to(self.model.device))
         # Double precision at the end, so that a row sums to 1 to the last digit that is printed.
-        logits = self.model.logits(self.model.encode_faces(pixels), prompts)[0].double()
+        logits = self.model.logits(fused, prompts)[0].double()
         probabilities: np.ndarray = logits.softmax(dim=0).cpu().numpy()
         return probabilities

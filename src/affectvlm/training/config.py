@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
@@ -25,6 +25,8 @@ class TrainConfig(BaseModel):
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=2)
     """Samples a step, over all processes together."""
+    frames: int | None = Field(None, ge=2)
+    """A sequence is one sample, and so many of its frames are looked at; left out, every frame is a sample."""
     learning_rate: Positive = 3e-3
     """Highest value; reached after the warm-up, then lowered along a cosine."""
     warmup_share: float = Field(0.05, gt=0, lt=1)
@@ -35,6 +37,12 @@ class TrainConfig(BaseModel):
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
+
+    @model_validator(mode="after")
+    def _time_needs_frames(self) -> TrainConfig:
+        if self.model.time != "mean" and self.frames is None:
+            raise ValueError(f"model.time {self.model.time!r} learns from sequences; say how many frames to look at")
+        return self
 
     @classmethod
     def from_yaml(cls, path: Path) -> TrainConfig:

@@ -12,41 +12,54 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affectvlm.errors import ConfigError
-from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
+
+
+class Draw(NamedTuple):
+    """What a loader is asked for."""
+
+    samples: np.ndarray
+    """(B,) int64."""
+    epoch: int | None
+    """Of training; None in evaluation, where nothing is left to chance."""
 
 
 class Batch(NamedTuple):
     """B samples."""
 
     views: Tensor
-    """(B, V, C, H, W) float32."""
+    """(B, T, V, C, H, W) float32; T = 1 for scans."""
+    seen: Tensor
+    """(B, T, V) bool: False where a view is missing, and in frames that only fill up."""
     labels: Tensor
     """(B,) int64."""
-    rows: Tensor
-    """(B,) int64: which samples of the prepared set these are."""
+    samples: Tensor
+    """(B,) int64: which samples these are."""
 
 
-class ViewDataset(Dataset[Batch]):
-    """A prepared set that is asked for whole batches at once.
+class ClipDataset(Dataset[Batch]):
+    """Samples of a prepared set, asked for whole batches at once.
 
     Parameters
     ----------
-    prepared : PreparedSet
-    labels : (n,) int64
-        Class of every row of the set.
+    clips : Clips
+    seed : int
+        Of the choice of frames in training.
     """
 
-    def __init__(self, prepared: PreparedSet, labels: np.ndarray) -> None:
-        self.prepared = prepared
-        self.labels = labels
+    def __init__(self, clips: Clips, seed: int) -> None:
+        self.clips, self.seed = clips, seed
 
-    def __getitem__(self, rows: np.ndarray) -> Batch:
-        return Batch(
-            torch.from_numpy(self.prepared.channels(rows)), torch.from_numpy(self.labels[rows]), torch.from_numpy(rows)
-        )
+    def __getitem__(self, draw: Draw) -> Batch:
+        rngs = None
+        if draw.epoch is not None:
+            rngs = [np.random.default_rng([self.seed, draw.epoch, 1 + sample, 1]) for sample in draw.samples.tolist()]
+        views, seen = self.clips.load(draw.samples, rngs)
+        labels = self.clips.labels[draw.samples]
+        return Batch(*(torch.from_numpy(values) for values in (views, seen, labels, draw.samples)))
 
 
-class ShuffledBatches(Sampler[np.ndarray]):
+class ShuffledBatches(Sampler[Draw]):
     """Training batches: a new order each epoch, each process its share of every batch.
 
     The batches are those of a single process, so that a step's pairs do not depend on how many there are. (Batch
@@ -55,7 +68,7 @@ class ShuffledBatches(Sampler[np.ndarray]):
 
     Parameters
     ----------
-    rows : (n,) int64
+    samples : (n,) int64
     batch_size : int
         Of all processes together.
     seed : int
@@ -68,12 +81,12 @@ class ShuffledBatches(Sampler[np.ndarray]):
         A process would get fewer than two samples.
     """
 
-    def __init__(self, rows: np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
-        self.rows, self.seed, self.rank, self.world = rows, seed, rank, world
-        self.batch_size = min(batch_size, len(rows)) // world * world
+    def __init__(self, samples: np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.samples, self.seed, self.rank, self.world = samples, seed, rank, world
+        self.batch_size = min(batch_size, len(samples)) // world * world
         if self.batch_size < 2 * world:
             raise ConfigError(
-                f"a batch of {batch_size} from {len(rows)} training samples leaves fewer than 2 to each of {world} "
+                f"a batch of {batch_size} from {len(samples)} training samples leaves fewer than 2 to each of {world} "
                 "processes; take fewer processes, or a larger batch_size and more samples"
             )
         self.epoch = 0
@@ -83,33 +96,33 @@ class ShuffledBatches(Sampler[np.ndarray]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.rows) // self.batch_size
+        return len(self.samples) // self.batch_size
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+    def __iter__(self) -> Iterator[Draw]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield order[start + self.rank : start + self.batch_size : self.world]
+            yield Draw(order[start + self.rank : start + self.batch_size : self.world], self.epoch)
 
 
-class EachOnce(Sampler[np.ndarray]):
-    """Evaluation batches: every row in exactly one process, none repeated to fill up.
+class EachOnce(Sampler[Draw]):
+    """Evaluation batches: every sample in exactly one process, none repeated to fill up.
 
     Parameters
     ----------
-    rows : (n,) int64
+    samples : (n,) int64
     batch_size : int
     rank, world : int
     """
 
-    def __init__(self, rows: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self.rows, self.batch_size = rows[rank::world], batch_size
+    def __init__(self, samples: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
+        self.samples, self.batch_size = samples[rank::world], batch_size
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.samples) // self.batch_size)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for start in range(0, len(self.rows), self.batch_size):
-            yield self.rows[start : start + self.batch_size]
+    def __iter__(self) -> Iterator[Draw]:
+        for start in range(0, len(self.samples), self.batch_size):
+            yield Draw(self.samples[start : start + self.batch_size], None)
 
 
 class ViewData(lightning.LightningDataModule):
@@ -117,16 +130,16 @@ class ViewData(lightning.LightningDataModule):
 
     Parameters
     ----------
-    dataset : ViewDataset
+    dataset : ClipDataset
     train, validation : (n,) int64
-        Rows of the set.
+        Samples.
     batch_size : int
         Of all processes together.
     seed : int
     """
 
     def __init__(
-        self, dataset: ViewDataset, train: np.ndarray, validation: np.ndarray, batch_size: int, seed: int
+        self, dataset: ClipDataset, train: np.ndarray, validation: np.ndarray, batch_size: int, seed: int
     ) -> None:
         super().__init__()
         self.dataset, self.train, self.validation = dataset, train, validation
@@ -146,6 +159,6 @@ class ViewData(lightning.LightningDataModule):
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
 
 
-def _loader(dataset: ViewDataset, sampler: Sampler[np.ndarray]) -> DataLoader[Batch]:
-    # batch_size None: the sampler yields whole batches of rows, and the dataset reads them at once.
+def _loader(dataset: ClipDataset, sampler: Sampler[Draw]) -> DataLoader[Batch]:
+    # batch_size None: the sampler yields whole batches, and the dataset reads them at once.
     return DataLoader(dataset, sampler=sampler, batch_size=None)

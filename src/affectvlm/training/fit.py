@@ -24,8 +24,9 @@ from torch import Tensor
 from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.training.config import TrainConfig
-from affectvlm.training.data import ViewData, ViewDataset
+from affectvlm.training.data import ClipDataset, ViewData
 from affectvlm.training.task import AffectVLMTask
 
 HISTORY, CHECKPOINTS = "history.csv", "checkpoints"
@@ -69,13 +70,13 @@ def fit(
     -------
     Fitted
     """
-    labels = np.array([prepared.classes.index(name) for name in prepared.index["emotion"]], np.int64)
-    train, validation = prepared.rows_of(train_subjects), prepared.rows_of(validation_subjects)
+    clips = Clips(prepared, config.frames)
+    train, validation = clips.of(train_subjects), clips.of(validation_subjects)
 
     lightning.seed_everything(config.seed, verbose=False)
     model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
-    task = AffectVLMTask(model, prepared, config)
-    data = ViewData(ViewDataset(prepared, labels), train, validation, config.batch_size, config.seed)
+    task = AffectVLMTask(model, clips, config)
+    data = ViewData(ClipDataset(clips, config.seed), train, validation, config.batch_size, config.seed)
     checkpoints = ModelCheckpoint(
         folder / CHECKPOINTS,
         filename="{epoch}",
@@ -99,7 +100,7 @@ def fit(
     chosen_epoch, best = _chosen_checkpoint(folder)
     task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
     model.eval().cpu()
-    model.logit_scale.fill_(calibrated_scale(model, prepared, validation, labels[validation]))
+    model.logit_scale.fill_(calibrated_scale(model, clips, validation))
     return Fitted(model, chosen_epoch)
 
 
@@ -176,7 +177,7 @@ class History(Callback):
 
 
 @torch.inference_mode()
-def embed(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, batch_size: int = 128) -> Tensor:
+def embed(model: AffectVLM, clips: Clips, samples: np.ndarray, batch_size: int = 128) -> Tensor:
     """Embed samples of a prepared set.
 
     Returns
@@ -184,19 +185,20 @@ def embed(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, batch_size:
     (n, D) float32
         Fused, unit length.
     """
-    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
-    batches = (torch.from_numpy(prepared.channels(part)).to(model.device) for part in parts)
-    return torch.cat([model.encode_faces(views) for views in batches])
+    step = max(1, batch_size // (clips.frames or 1))
+    parts = (clips.load(samples[start : start + step]) for start in range(0, len(samples), step))
+    device = model.device
+    return torch.cat([model.encode_faces(*(torch.from_numpy(a).to(device) for a in part)) for part in parts])
 
 
 @torch.inference_mode()
-def calibrated_scale(model: AffectVLM, prepared: PreparedSet, rows: np.ndarray, labels: np.ndarray) -> float:
+def calibrated_scale(model: AffectVLM, clips: Clips, samples: np.ndarray) -> float:
     """Find the scale of the logits that makes validation samples most likely (temperature scaling).
 
     Guo et al. 2017, "On calibration of modern neural networks". It changes no decision, only how sure they sound.
     """
-    cosine = embed(model, prepared, rows) @ model.encode_classes().T  # (n, classes)
-    truth = torch.from_numpy(labels)
+    cosine = embed(model, clips, samples) @ model.encode_classes().T  # (n, classes)
+    truth = torch.from_numpy(clips.labels[samples])
 
     def unlikeliness(log_scale: float) -> float:
         return float(torch.nn.functional.cross_entropy(np.exp(log_scale) * cosine, truth))

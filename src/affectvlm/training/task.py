@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassRecall
 from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM
 from affectvlm.objectives import Embeddings, Terms, build_objective
-from affectvlm.prepared import PreparedSet
+from affectvlm.prepared.clips import Clips
 from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import Batch
 from affectvlm.views.augmentation import augment
@@ -25,33 +25,35 @@ class AffectVLMTask(lightning.LightningModule):
     Parameters
     ----------
     model : AffectVLM
-    prepared : PreparedSet
+    clips : Clips
         For the attributes that prompts may name.
     config : TrainConfig
     """
 
-    def __init__(self, model: AffectVLM, prepared: PreparedSet, config: TrainConfig) -> None:
+    def __init__(self, model: AffectVLM, clips: Clips, config: TrainConfig) -> None:
         super().__init__()
         self.model = model
         self.config = config
         self.grammar = Grammar(model.classes)
-        self.prepared = prepared
+        self.clips = clips
         self.objective = build_objective(config.objective)
         self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the objective over the whole batch, of all processes together."""
-        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + row]) for row in batch.rows.tolist()]
+        samples = batch.samples.tolist()
+        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + sample]) for sample in samples]
         labels = batch.labels.cpu().numpy()
-        views = augment(batch.views, labels, rngs, self.model.rig, self.config.augmentation)
+        views, seen = augment(batch.views, batch.seen, labels, rngs, self.model.rig, self.config.augmentation)
         prompts = [
-            self.grammar.sample(self.model.classes[label], self.prepared.attributes(row), rng)
-            for label, row, rng in zip(labels, batch.rows.tolist(), rngs, strict=True)
+            self.grammar.sample(self.model.classes[label], self.clips.attributes(sample), rng)
+            for label, sample, rng in zip(labels, samples, rngs, strict=True)
         ]
-        Z = self.model.encode_views(views)  # (B, V, D)
-        fused = self.model.fusion(Z)  # (B, D)
+        Z = self.model.encode_views(views, seen)  # (B, V, D)
+        seen = seen.any(dim=1)  # (B, V)
+        fused = self.model.fusion(Z, seen)  # (B, D)
         text = self.model.encode_text(prompts)  # (B, D)
-        terms: Terms = self.objective(self._of_all_processes(Embeddings(Z, fused, text, batch.labels)))
+        terms: Terms = self.objective(self._of_all_processes(Embeddings(Z, fused, text, batch.labels, seen)))
         self.log_dict({"loss": terms.loss, **terms.parts}, on_step=False, on_epoch=True, batch_size=len(labels))
         return terms.loss
 
@@ -64,10 +66,9 @@ class AffectVLMTask(lightning.LightningModule):
         """
         if self.trainer.world_size == 1:
             return batch
-        own = torch.cat([batch.views, batch.fused[:, None], batch.text[:, None]], dim=1)  # (B, V + 2, D)
-        every = cast(Tensor, self.all_gather(own, sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D), at once
-        labels = cast(Tensor, self.all_gather(batch.labels)).flatten(0, 1)
-        return Embeddings(every[:, :-2], every[:, -2], every[:, -1], labels)
+        every = cast(Tensor, self.all_gather(batch.each_sample(), sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D)
+        labels, seen = (cast(Tensor, self.all_gather(own)).flatten(0, 1) for own in (batch.labels, batch.seen))
+        return Embeddings(every[:, :-2], every[:, -2], every[:, -1], labels, seen)
 
     def on_validation_epoch_start(self) -> None:
         """Encode the class prompts once an epoch."""
@@ -75,7 +76,7 @@ class AffectVLMTask(lightning.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
-        fused = self.model.encode_faces(batch.views)
+        fused = self.model.encode_faces(batch.views, batch.seen)
         self.validation_uar.update(fused @ self.class_embeddings.T, batch.labels)
         self.log("validation_uar", self.validation_uar, on_epoch=True, batch_size=len(batch.labels))
 
