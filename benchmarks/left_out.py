@@ -17,13 +17,12 @@ from itertools import chain
 from pathlib import Path
 
 import joblib
-from carry_over import FOLDS, JOBS, prepare_study, table, train_and_test
+from carry_over import FOLDS, JOBS, face_sources, prepare_study, table, train_and_test
 
 from affectvlm.evaluation.folds import Split
 from affectvlm.files import written_whole
 from affectvlm.prepared import PreparedSet
 from affectvlm.synthesis.generate import MIXED, Study
-from affectvlm.synthesis.library import FaceSource
 from affectvlm.training import TrainConfig
 
 TEST_SUBJECTS = 100
@@ -40,11 +39,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     config = TrainConfig(epochs=options.epochs, seed=options.seed)
-    sources = [
-        FaceSource.find("embedded"),
-        FaceSource.find("ict-facekit", options.ict),
-        FaceSource.find("makehuman", options.makehuman),
-    ]
+    sources = face_sources(options.ict, options.makehuman)
     jobs = []
     for left_out in sources:
         seen = [source for source in sources if source is not left_out]

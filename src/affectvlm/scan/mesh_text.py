@@ -17,6 +17,11 @@ MAX_PACKED = 30
 GZIP_START = b"\x1f\x8b"
 
 
+def unpacked_stem(path: Path) -> str:
+    """Return a file's name without its ending, which is a double one where it is packed: ``.wrl.gz``."""
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
 def checked_size(path: Path) -> int:
     """Return a file's size in bytes, before it is read whole.
 

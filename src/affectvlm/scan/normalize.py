@@ -11,7 +11,7 @@ import numpy as np
 from affectvlm.errors import ScanError
 from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, within
+from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, whole, within
 from affectvlm.scan.quality import REFUSED_BELOW, Quality, area_beside, judge
 
 FACE_RADIUS_MM = 100.0
@@ -67,8 +67,7 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     if pose.inside_out:
         scan = turned_out(scan)
     inside = face_mask(scan, pose.nose / factor, radius_mm / factor)
-    a, b, c = scan.triangles.T
-    if not (inside[a] & inside[b] & inside[c]).any():
+    if not whole(scan.triangles, inside).any():
         raise ScanError(
             f"{scan.source}: expected a face of connected triangles, found it in pieces that each hold less than "
             f"{SMALLEST_PIECE:.0%} of it; join the vertices that are at the same place"

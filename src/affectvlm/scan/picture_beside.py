@@ -38,18 +38,23 @@ def picture_beside(scan: Path, stems: Iterable[str], suffixes: Iterable[str]) ->
     return None if path is None else PictureFile(path)
 
 
-def fits(picture: PictureFile, scan: Path, rows: int, columns: int) -> bool:
-    """Whether a picture has a pixel for each of the scan's; warns when it has not, or cannot be read."""
+def picture_on_grid(
+    scan: Path, stems: Iterable[str], suffixes: Iterable[str], rows: int, columns: int
+) -> PictureFile | None:
+    """Find the first of some pictures; warns when it has no pixel for each of the scan's, or cannot be read."""
+    picture = picture_beside(scan, stems, suffixes)
+    if picture is None:
+        return None
     try:
         height, width = picture.shape[:2]
     except ScanError as error:
         warnings.warn(f"{error}; the shape is used without it", stacklevel=3)
-        return False
+        return None
     if (height, width) == (rows, columns):
-        return True
+        return picture
     warnings.warn(
         f"{scan}: expected {picture.path.name} to have {rows} x {columns} pixels as the scan, found {height} x "
         f"{width}; the shape is used without it",
         stacklevel=3,
     )
-    return False
+    return None

@@ -138,7 +138,7 @@ def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
     (3,) float, mm, in the turned scan, from ``fit.nose``
     """
     near = within(scan.vertices, fit.nose / factor, NOSE_MM / factor)
-    corners = scan.vertices[scan.triangles[_whole(scan.triangles, near)]].astype(np.float64)
+    corners = scan.vertices[scan.triangles[whole(scan.triangles, near)]].astype(np.float64)
     if len(corners) == 0:
         return np.zeros(3)
     points, normals = _spread((factor * corners - fit.nose) @ fit.rotation @ _LOWERED, 1.0, 4000)
@@ -187,7 +187,7 @@ def within(vertices: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarra
     return np.einsum("ij,ij->i", offset, offset) < radius**2
 
 
-def _whole(triangles: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def whole(triangles: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """(T,) bool: all three corners are in the mask."""
     inside = mask[triangles]
     return inside[:, 0] & inside[:, 1] & inside[:, 2]

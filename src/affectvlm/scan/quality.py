@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
 from affectvlm.scan.clean import Cleaning
 from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.rasterizer import rasterize
 from affectvlm.scan.registration import MAX_MISFIT
 
 REFUSED_BELOW = 0.1
@@ -178,32 +178,9 @@ def area_beside(vertices: np.ndarray, triangles: np.ndarray) -> float:
     return float(areas[level & (np.abs(x) > 115) & (np.abs(x) < 270)].sum() / max(float(own), 1e-9))
 
 
-@numba.njit(cache=True, nogil=True)
 def front_depth(vertices: np.ndarray, triangles: np.ndarray) -> np.ndarray:
     """(CELLS, CELLS) float32, mm: the depth at each cell's middle, seen from the front; NaN where nothing is."""
-    depth = np.full((CELLS, CELLS), np.float32(np.nan))
-    half = CELLS / 2
-    for t in range(len(triangles)):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ax, ay = vertices[a, 0] / CELL_MM + half, half - vertices[a, 1] / CELL_MM
-        bx, by = vertices[b, 0] / CELL_MM + half, half - vertices[b, 1] / CELL_MM
-        cx, cy = vertices[c, 0] / CELL_MM + half, half - vertices[c, 1] / CELL_MM
-        first_column = max(math.ceil(min(ax, bx, cx) - 0.5), 0)
-        last_column = min(math.floor(max(ax, bx, cx) - 0.5), CELLS - 1)
-        if first_column > last_column:
-            continue  # most triangles are smaller than a cell
-        first_row = max(math.ceil(min(ay, by, cy) - 0.5), 0)
-        last_row = min(math.floor(max(ay, by, cy) - 0.5), CELLS - 1)
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if area == 0:
-            continue
-        for row in range(first_row, last_row + 1):
-            for column in range(first_column, last_column + 1):
-                x, y = column + 0.5, row + 0.5
-                wb = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
-                wc = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
-                if wb >= 0 and wc >= 0 and wb + wc <= 1:
-                    z = (1 - wb - wc) * vertices[a, 2] + wb * vertices[b, 2] + wc * vertices[c, 2]
-                    if not z <= depth[row, column]:  # nor where there is none yet
-                        depth[row, column] = z
-    return depth
+    front, nose = np.eye(3, dtype=np.float32)[None], np.zeros(3, np.float32)
+    # The distance is named so that numba needs no second version of what draws the views.
+    depth, _, _ = rasterize(vertices, triangles, front, nose, CELLS, CELLS * CELL_MM, np.inf)
+    return depth[0]

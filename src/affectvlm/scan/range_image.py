@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numba
 import numpy as np
@@ -85,7 +86,12 @@ class RangeImage:
     @property
     def spacing_mm(self) -> float:
         """How far apart neighbouring points are, along rows or columns, whichever is more; 0 without neighbours."""
-        return max(_spacing(_steps(self.points)), _spacing(_steps(self.points.transpose(1, 0, 2))))
+        return max(map(_spacing, self._both_steps))
+
+    @cached_property
+    def _both_steps(self) -> tuple[np.ndarray, np.ndarray]:
+        """From each point to the next in its row, and to the next in its column (as rows), see :func:`_steps`."""
+        return _steps(self.points), _steps(self.points.transpose(1, 0, 2))
 
     def mesh(self, jump_mm: float) -> FaceScan:
         """Join neighbouring points by triangles.
@@ -111,8 +117,9 @@ class RangeImage:
         ScanError
             There is no block of three neighbouring points.
         """
-        joined_along = _joined(self.points, jump_mm)
-        joined_down = _joined(self.points.transpose(1, 0, 2), jump_mm).T
+        along, down = self._both_steps
+        joined_along = _joined(self.points, along, jump_mm)
+        joined_down = _joined(self.points.transpose(1, 0, 2), down, jump_mm).T
         pixels, triangles = _triangulate(self.points, joined_along, joined_down)
         if len(triangles) == 0:
             raise ScanError(
@@ -140,9 +147,8 @@ def _steps(points: np.ndarray) -> np.ndarray:
     return steps
 
 
-def _joined(points: np.ndarray, jump_mm: float) -> np.ndarray:
+def _joined(points: np.ndarray, steps: np.ndarray, jump_mm: float) -> np.ndarray:
     """(R, C - 1) bool: each point and the next in its row are there, and on the same surface."""
-    steps = _steps(points)
     return _judged(points, steps, jump_mm, float(_spacing(steps) / np.cos(np.radians(STEEPEST_DEG))))
 
 

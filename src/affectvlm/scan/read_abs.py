@@ -16,8 +16,9 @@ from typing import Protocol
 import numpy as np
 
 from affectvlm.errors import ScanError, in_one_line
+from affectvlm.scan.mesh_text import GZIP_START, unpacked_stem
 from affectvlm.scan.number_list import read_numbers
-from affectvlm.scan.picture_beside import fits, picture_beside
+from affectvlm.scan.picture_beside import picture_on_grid
 from affectvlm.scan.range_image import DEFLATE_LIMIT, MAX_PIXELS, RangeImage
 
 NOTHING = -999999.0
@@ -52,7 +53,7 @@ def read_abs(path: Path) -> RangeImage:
         The header is damaged or announces more than the file can hold, a number is none, or numbers are missing.
     """
     with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
+        packed = raw.read(2) == GZIP_START
         raw.seek(0)
         try:
             with gzip.GzipFile(fileobj=raw) if packed else raw as file:
@@ -65,10 +66,7 @@ def read_abs(path: Path) -> RangeImage:
     points = np.ascontiguousarray(np.moveaxis(coordinates, 0, -1))
     missing = (flags == 0) | (coordinates == NOTHING).any(axis=0) | ~np.isfinite(coordinates).all(axis=0)
     points[missing] = np.nan
-    stem = Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
-    picture = picture_beside(path, [stem], (".ppm", ".jpg", ".png"))
-    if picture is not None and not fits(picture, path, rows, columns):
-        picture = None
+    picture = picture_on_grid(path, [unpacked_stem(path)], (".ppm", ".jpg", ".png"), rows, columns)
     return RangeImage(points, picture, str(path))
 
 

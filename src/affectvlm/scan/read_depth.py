@@ -12,7 +12,7 @@ from PIL import Image
 
 from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan.depth_camera import EXPECTED, points_before_camera, read_intrinsics, read_unit_mm
-from affectvlm.scan.picture_beside import file_beside, fits, picture_beside
+from affectvlm.scan.picture_beside import file_beside, picture_on_grid
 from affectvlm.scan.range_image import DEFLATE_LIMIT, MAX_PIXELS, RangeImage
 
 DEFAULT_UNIT_MM = 1.0
@@ -80,9 +80,7 @@ def read_depth_picture(path: Path) -> RangeImage:
     stems = [stem, *(f"{stem}_{word}" for word in ("color", "colour", "rgb"))]
     stems += [stem.replace("depth", word) for word in ("color", "colour", "rgb") if "depth" in stem]
     stems += [f"{word}/{stem}" for word in ("color", "colour", "rgb")]
-    photograph = picture_beside(path, stems, (".jpg", ".jpeg", ".png"))
-    if photograph is not None and not fits(photograph, path, height, width):
-        photograph = None
+    photograph = picture_on_grid(path, stems, (".jpg", ".jpeg", ".png"), height, width)
     return RangeImage(points, photograph, str(path))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.mesh_text import read_text
+from affectvlm.scan.mesh_text import read_text, unpacked_stem
 from affectvlm.scan.number_list import place_of, read_indices, read_numbers
 from affectvlm.scan.own_folder import OwnFolder
 from affectvlm.scan.parts import MAX_TRIANGLES, Part, join
@@ -45,9 +45,8 @@ def read_vrml(path: Path, folder: OwnFolder) -> FaceScan:
     """Read a VRML file, in text or packed by gzip, whatever its ending.
 
     Every vertex keeps its row, since landmark files count them, though of several at one place the triangles use the
-    first. All meshes of a file become one scan; what a
-    Transform moves is moved; of an LOD the first level is taken. The picture is the one that the file names, or that
-    has its name and lies beside it.
+    first. All meshes of a file become one scan; what a Transform moves is moved; of an LOD the first level is taken.
+    The picture is the one that the file names, or that has its name and lies beside it.
 
     Parameters
     ----------
@@ -232,8 +231,7 @@ class _Scene:
         texture = state.get(b"texture")
         urls = [] if texture is None else texture.words(b"url") + texture.words(b"filename")
         names = [url[1:-1].decode("utf-8", "replace") for url in urls if url[:1] == b'"']
-        stem = Path(self.path.stem).stem if self.path.suffix.lower() == ".gz" else self.path.stem
-        return self.folder.picture_of([name for name in names if name.strip()], stem)
+        return self.folder.picture_of([name for name in names if name.strip()], unpacked_stem(self.path))
 
     def _colours(self, node: Node, corners: np.ndarray, count: int) -> np.ndarray | None:
         """(count, 3) uint8 colours of the vertices; a vertex that gets several has their mean."""

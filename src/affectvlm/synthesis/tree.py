@@ -19,6 +19,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 import numpy as np
@@ -26,7 +27,7 @@ from scipy.spatial import cKDTree
 
 from affectvlm import __version__
 from affectvlm.errors import DataError
-from affectvlm.files import claim_folder, written_whole
+from affectvlm.files import check_claim, claim_folder, written_whole
 from affectvlm.scan.write import PictureSuffix, write_scan
 from affectvlm.scan.write_bnt import write_bnt
 from affectvlm.scan.write_landmarks import write_bnd, write_lm3
@@ -79,13 +80,18 @@ def write_tree(
 
     folder = Path(folder)
     takes = study.takes()
-    claim_folder(folder, _plan(study, format, len(takes)), "scans")
+    plan = _plan(study, format, len(takes))
+    check_claim(folder, plan, "scans")
+    folder.mkdir(parents=True, exist_ok=True)
     # A take's mesh is written last, so that a finished take is known by it.
     todo = [take for take in takes if not _mesh_file(study, take, folder, format).exists()]
     if todo:
-        _check_space(folder, _write_take(study, todo[0], folder, format), len(todo) - 1)
-    done = len(takes) - len(todo[1:])
-    parts = [todo[start : start + PART_TAKES] for start in range(1, len(todo), PART_TAKES)]
+        # Before the folder is claimed: whoever is told to take fewer subjects may take them to the same folder.
+        with TemporaryDirectory() as place:
+            _check_space(folder, _write_take(study, todo[0], Path(place), format), len(todo))
+    claim_folder(folder, plan, "scans")
+    done = len(takes) - len(todo)
+    parts = [todo[start : start + PART_TAKES] for start in range(0, len(todo), PART_TAKES)]
     work = (joblib.delayed(_write_part)(study, part, folder, format) for part in parts)
     for count in joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")(work):
         done += count
