@@ -1,6 +1,7 @@
 """Training on a tiny prepared set; on two processes it is what it is on one."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from affectvlm.errors import ConfigError
 from affectvlm.model import ModelConfig
@@ -20,7 +22,6 @@ from affectvlm.training import TrainConfig
 from affectvlm.training.data import EachOnce, ShuffledBatches
 from affectvlm.training.fit import HISTORY, calibrated_scale, embed, fit
 from affectvlm.training.run_folder import claim_run
-from affectvlm.training.task import one_cycle
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
 CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
@@ -38,26 +39,6 @@ def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed
     np.testing.assert_array_equal(first, samples_of(ShuffledBatches(rows, 8, seed=3)))
     sampler.set_epoch(1)
     assert not np.array_equal(first, samples_of(sampler))
-
-
-@pytest.mark.parametrize("share", [0.05, 0.5])
-def test_the_learning_rate_rises_to_its_highest_and_falls_over_any_number_of_steps(share):
-    for steps in range(1, 130):
-        optimizer = torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
-        schedule = one_cycle(optimizer, 0.003, steps, share)
-        rates = []
-        for _ in range(steps):
-            rates.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            if len(rates) < steps:
-                schedule.step()
-        top = int(np.argmax(rates))
-        assert 0 < max(rates) <= 0.003 + 1e-12
-        assert (np.diff(rates[: top + 1]) > 0).all()
-        assert (np.diff(rates[top:]) < 0).all()
-        if steps >= 60:
-            assert max(rates) > 0.9 * 0.003
-            assert rates[-1] < 1e-4 * 0.003
 
 
 def test_the_processes_shares_make_up_the_batches_of_one_process():
@@ -256,3 +237,10 @@ def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_pa
     (tmp_path / "settings.yaml").write_text(text)
     with pytest.raises(ConfigError, match=place):
         TrainConfig.from_yaml(tmp_path / "settings.yaml")
+
+
+def test_the_settings_of_sequences_in_the_documentation_are_settings():
+    text = (Path(__file__).parent.parent / "docs" / "method.md").read_text("utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    configs = [TrainConfig(**yaml.safe_load(block)) for block in blocks]
+    assert [config.frames for config in configs].count(8) == 1
