@@ -17,6 +17,7 @@ from affectvlm.training import TrainConfig
 from affectvlm.training.data import ClipDataset, Draw
 from affectvlm.views import Rig, encode, render, to_channels
 from affectvlm.views.coverage import LEAST_COVERED, seen_views
+from affectvlm.views.jitter import Jitter
 
 LENGTHS = {"anger": 7, "fear": 3, "happiness": 5}
 
@@ -103,6 +104,29 @@ def test_frames_are_drawn_anew_each_epoch_and_alike_in_any_batch(sequences):
     assert not (first == dataset[Draw(samples, 1)].views).all()
     middle = dataset[Draw(samples, None)].views
     assert (middle == ClipDataset(Clips(sequences, frames=2), seed=4)[Draw(samples, None)].views).all()
+
+
+def test_training_takes_every_view_from_any_drawing_and_evaluation_from_the_exact_one(embedded_samples, tmp_path):
+    frames = [replace(embedded_samples[i], emotion="fear", sequence="S", frame=i) for i in range(2)]
+    prepared = prepare([*frames, embedded_samples[4]], Rig(size_px=16), tmp_path, "synthetic", jitter=Jitter())
+    every = np.stack([prepared.channels(np.arange(3), np.full((3, 3), drawing)) for drawing in range(3)])
+    clips = Clips(prepared, frames=2)
+    assert [rows.tolist() for rows in clips.rows] == [[0, 1], [2]]
+
+    exact, _ = clips.load(np.array([0, 1]))
+    np.testing.assert_array_equal(np.concatenate([exact[0], exact[1, :1]]), every[0])
+    taken = set()
+    for seed in range(40):
+        views, _ = clips.load(np.array([0, 1]), [np.random.default_rng([seed, sample]) for sample in range(2)])
+        for sample, rows in enumerate(clips.rows):
+            # For each view: which of the three drawings it is, in all frames at once.
+            same = (views[sample, : len(rows)] == every[:, rows]).all(axis=(1, 3, 4, 5))  # (drawings, V)
+            np.testing.assert_array_equal(same.sum(axis=0), 1)
+            taken.add((sample, *same.argmax(axis=0).tolist()))
+    for sample in range(2):
+        for view in range(3):
+            assert {chosen[1 + view] for chosen in taken if chosen[0] == sample} == {0, 1, 2}
+    assert len(taken) > 20  # each view on its own: 27 ways for each sample
 
 
 def test_a_sequence_of_two_emotions_is_refused(sequences):

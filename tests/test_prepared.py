@@ -19,9 +19,11 @@ from affectvlm.errors import DataError, ScanError
 from affectvlm.prepared import PreparedSet, prepare, prepared_set, samples_done, shard, writer
 from affectvlm.scan import FaceScan, Sample, normalize
 from affectvlm.views import Rig, encode, render, to_channels
+from affectvlm.views.jitter import Jitter, render_jittered
 
 SOURCE = "synthetic: a test"
 FULL_RIG = Rig(size_px=16, maps=("texture", "normals", "depth"))
+JITTER = Jitter(drawings=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,6 +54,14 @@ def made(samples, tiny_rig, tmp_path_factory) -> Path:
     """The folder of a whole set, not to be changed."""
     folder = tmp_path_factory.mktemp("prepared") / "set"
     prepare(samples, tiny_rig, folder, SOURCE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jittered(samples, tiny_rig, tmp_path_factory) -> Path:
+    """The folder of the same set with two further drawings, not to be changed."""
+    folder = tmp_path_factory.mktemp("jittered") / "set"
+    prepare(samples, tiny_rig, folder, SOURCE, jitter=JITTER)
     return folder
 
 
@@ -262,6 +272,7 @@ OTHER = {
     "another sequence": "the files or their labels have changed",
     "another order": "the files or their labels have changed",
     "another rig": r"rig\.pitch_deg is 0\.0 there and 5\.0 here",
+    "jitter": r"jitter\.drawings is None there and 2 here, .*, jitter\.light is None there and 0\.5 here",
     "another source": "source is synthetic: a test there and synthetic: another test here",
 }
 
@@ -279,6 +290,7 @@ def test_a_folder_of_another_set_is_refused_and_left_as_it_is(samples, own, tiny
         "another order": (samples[::-1], tiny_rig, own, SOURCE),
         "another rig": (samples, Rig(size_px=16, pitch_deg=5), own, SOURCE),
         "another source": (samples, tiny_rig, own, "synthetic: another test"),
+        "jitter": (samples, tiny_rig, own, SOURCE, 1, JITTER),
     }[other]
     line = rf"holds other prepared views, or such .* another version: {OTHER[other]} \(see .*plan\.json\)"
     with pytest.raises(DataError, match=line):
@@ -460,3 +472,81 @@ def test_a_run_that_was_killed_after_its_last_file_leaves_nothing_in_the_end(sam
     (own / ".lock").write_text("process 99999 on a machine that lost its power")
     prepare(samples, tiny_rig, own, SOURCE)
     assert contents(own) == contents(made)
+
+
+def test_without_further_drawings_there_is_no_trace_of_them(samples, made, tiny_rig):
+    """Sets made before there were any stay what they were."""
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert "jitter" not in manifest
+    assert (PreparedSet(made).drawings, PreparedSet(made).jitter) == (0, None)
+    expected = [rendered(s, tiny_rig) for s in samples]
+    for name in tiny_rig.maps:
+        kept = [np.load(made / "shards" / f"0000{n}.{name}.npy") for n in range(3)]
+        np.testing.assert_array_equal(np.concatenate(kept), np.stack([maps[name] for maps in expected]))
+
+
+def test_every_view_comes_from_the_drawing_that_is_asked_for(samples, made, jittered, tiny_rig):
+    prepared = PreparedSet(jittered)
+    assert (prepared.drawings, prepared.jitter, len(prepared)) == (2, JITTER, 5)
+    exact = PreparedSet(made).channels(np.arange(5))
+    np.testing.assert_array_equal(prepared.channels(np.arange(5)), exact)
+    np.testing.assert_array_equal(prepared.channels(np.arange(5), np.zeros((5, 3), int)), exact)
+    every = np.empty((3, *exact.shape), np.float32)  # (drawings, n, V, C, H, W)
+    every[0] = exact
+    for row, sample in enumerate(samples):
+        scan, rng = sample.load(), shard._rng_of(sample)
+        face = scan if sample.normalized else normalize(scan).face
+        for drawing in (1, 2):
+            every[drawing, row] = to_channels(encode(render_jittered(face, tiny_rig, JITTER, rng)), tiny_rig)
+    rows = np.array([4, 0, 0, 3])
+    drawings = np.array([[0, 1, 2], [2, 2, 0], [1, 1, 1], [2, 0, 1]])
+    np.testing.assert_array_equal(prepared.channels(rows, drawings), every[drawings, rows[:, None], np.arange(3)])
+    for row in range(5):
+        np.testing.assert_array_equal(prepared.views(row).depth, PreparedSet(made).views(row).depth)
+
+
+def test_the_drawings_of_a_scan_do_not_depend_on_the_others_nor_on_who_makes_them(
+    samples, jittered, tiny_rig, tmp_path
+):
+    prepare(samples, tiny_rig, tmp_path / "two", SOURCE, 2, JITTER)
+    assert contents(tmp_path / "two") == contents(jittered)
+    drawings = np.full((5, 3), 2)
+    turned = prepare(samples[::-1], tiny_rig, tmp_path / "turned", SOURCE, jitter=JITTER)
+    expected = PreparedSet(jittered).channels(np.arange(5), drawings)
+    np.testing.assert_array_equal(turned.channels(np.arange(5)[::-1], drawings), expected)
+    # One drawing is the first of two.
+    fewer = prepare(samples[:1], tiny_rig, tmp_path / "one", SOURCE, jitter=Jitter(drawings=1))
+    one = np.ones((1, 3), int)
+    np.testing.assert_array_equal(
+        fewer.channels(np.array([0]), one), PreparedSet(jittered).channels(np.array([0]), one)
+    )
+
+
+def test_an_interrupted_run_ends_with_the_same_drawings(samples, jittered, tiny_rig, tmp_path):
+    load = partial(fail_first, tmp_path / "marker", KeyboardInterrupt, samples[3])
+    interrupted = [*samples[:3], replace(samples[3], load=load), samples[4]]
+    with pytest.raises(KeyboardInterrupt):
+        prepare(interrupted, tiny_rig, tmp_path / "set", SOURCE, jitter=JITTER)
+    prepare(interrupted, tiny_rig, tmp_path / "set", SOURCE, jitter=JITTER)
+    assert contents(tmp_path / "set") == contents(jittered)
+
+
+def test_the_frames_of_a_sequence_are_drawn_by_the_same_cameras(samples, tiny_rig, tmp_path):
+    """One face, three times: as two frames, and as a scan of its own."""
+    frame = replace(samples[3], key="first")
+    alone = replace(frame, key="alone", sequence=None, frame=None)
+    made = prepare([frame, replace(frame, key="second", frame=1), alone], tiny_rig, tmp_path, SOURCE, jitter=JITTER)
+    first, second, third = made.channels(np.arange(3), np.ones((3, 3), int))
+    np.testing.assert_array_equal(first, second)
+    assert not np.array_equal(first, third)
+
+
+def test_the_disk_that_further_drawings_take_is_known_beforehand(samples, jittered, tiny_rig, tmp_path, monkeypatch):
+    arrays = [np.load(path) for path in (jittered / "shards").glob("*.npy")]
+    needed = sum(array.nbytes for array in arrays)
+    assert needed == 5 * shard.sample_bytes(tiny_rig, JITTER) == 5 * 3 * shard.sample_bytes(tiny_rig)
+    room = needed + 100_000_000 - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**12, 10**12, room))
+    with pytest.raises(DataError, match=r"or fewer maps \(--maps\) or drawings \(--drawings\)$"):
+        prepare(samples, tiny_rig, tmp_path / "set", SOURCE, jitter=JITTER)
+    assert len(prepare(samples, tiny_rig, tmp_path / "set", SOURCE, jitter=Jitter(drawings=1))) == 5

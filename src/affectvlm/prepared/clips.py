@@ -60,6 +60,11 @@ class Clips:
         known: dict[str, str] = json.loads(self.index["attributes"].iat[sample])
         return known
 
+    def intensity(self, sample: int) -> int | None:
+        """1 (slight) to 4 (full), where it is known."""
+        known = self.index["intensity"].iat[sample]
+        return None if pd.isna(known) else int(known)
+
     def load(
         self, samples: np.ndarray, rngs: Sequence[np.random.Generator] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -67,6 +72,7 @@ class Clips:
 
         A sequence that has more frames than are looked at is cut into equal parts, and one frame of each is taken
         (temporal segments, Wang et al. 2016, arXiv 1608.00859): any one in training, the middle one in evaluation.
+        Every view comes from any of the set's drawings in training, from the exact one in evaluation.
 
         Parameters
         ----------
@@ -86,7 +92,7 @@ class Clips:
             for i, sample in enumerate(samples.tolist())
         ]
         there = np.arange(max(map(len, picked))) < np.array([[len(rows)] for rows in picked])  # (B, T)
-        channels = self.prepared.channels(np.concatenate(picked))  # (frames of all, V, C, H, W)
+        channels = self.prepared.channels(np.concatenate(picked), self._drawings(picked, rngs))  # (frames, V, C, H, W)
         if there.all():
             views = channels.reshape(*there.shape, *channels.shape[1:])
             return views, seen_views(views, self.prepared.rig)
@@ -103,6 +109,14 @@ class Clips:
         place = 0.5 if rng is None else rng.random(self.frames)
         chosen: np.ndarray = rows[(edges[:-1] + place * np.diff(edges)).astype(int)]
         return chosen
+
+    def _drawings(self, picked: list[np.ndarray], rngs: Sequence[np.random.Generator] | None) -> np.ndarray | None:
+        """Choose a drawing for every view of each sample, the same in all its frames: (frames of all, V) int."""
+        if rngs is None or self.prepared.drawings == 0:
+            return None
+        views = len(self.prepared.rig.names)
+        chosen = [rng.integers(1 + self.prepared.drawings, size=views) for rng in rngs]
+        return np.repeat(chosen, [len(rows) for rows in picked], axis=0)
 
 
 def _sequences(prepared: PreparedSet) -> tuple[pd.DataFrame, list[np.ndarray]]:

@@ -2,8 +2,9 @@
 
 Layout of the folder::
 
-    plan.json         the rig, the source and a hash of the samples' labels and stamps: what this set is
-    shards/00000.*    views of up to ``SHARD_SAMPLES`` samples: one ``.npy`` a map, and a Parquet table of the rows
+    plan.json         the rig, the jitter if any, the source and a hash of the samples' labels and stamps: what this is
+    shards/00000.*    views of up to ``SHARD_SAMPLES`` samples: one ``.npy`` a map, and a Parquet table of the rows;
+                      a sample's views V of the exact drawing, then V of each jittered one
     index.parquet     all rows: what is known of each sample, and its shard and row
     skipped.csv       samples that could not be used: key, path, reason
     manifest.json     the plan, and how many samples were used, skipped and warned of; written last: the set is whole
@@ -23,6 +24,7 @@ import pandas as pd
 from affectvlm.emotions import class_order
 from affectvlm.errors import DataError
 from affectvlm.views import Rig, Views, decode, to_channels
+from affectvlm.views.jitter import Jitter
 
 FORMAT = 2
 
@@ -45,10 +47,12 @@ class PreparedSet:
         ``sequence`` and ``frame`` (of frames; else null), ``quality`` (0 to 1; null for scans that came normalised),
         ``shard``, ``row``.
     rig : Rig
+    jitter : Jitter or None
+        What the further drawings were made with.
     source : str
         Where the scans come from; starts with ``synthetic`` where they are generated.
     fingerprint : str
-        Hash of what went in: the samples with their labels, and the rig.
+        Hash of what went in: the samples with their labels, the rig and the jitter.
     warnings : dict of str -> int
         What was odd, without files and numbers, and with how many scans; the commonest first.
 
@@ -72,6 +76,7 @@ class PreparedSet:
                 f"{manifest_file}: expected format {FORMAT}, found {manifest.get('format')}; prepare the set again"
             )
         self.rig = Rig(**manifest["rig"])
+        self.jitter = Jitter(**manifest["jitter"]) if "jitter" in manifest else None
         self.source: str = manifest["source"]
         self.fingerprint: str = manifest["fingerprint"]
         self.warnings: dict[str, int] = manifest["warnings"]
@@ -95,6 +100,11 @@ class PreparedSet:
         """Every subject once, sorted."""
         return sorted(self.index["subject"].unique())
 
+    @property
+    def drawings(self) -> int:
+        """How many jittered drawings there are of every sample, beside the exact one."""
+        return 0 if self.jitter is None else self.jitter.drawings
+
     def rows_of(self, subjects: tuple[str, ...]) -> np.ndarray:
         """(n,) int64: the samples of some subjects."""
         return np.flatnonzero(self.index["subject"].isin(subjects))
@@ -104,29 +114,35 @@ class PreparedSet:
         known: dict[str, str] = json.loads(self.index["attributes"].iat[row])
         return known
 
-    def channels(self, rows: np.ndarray) -> np.ndarray:
+    def channels(self, rows: np.ndarray, drawings: np.ndarray | None = None) -> np.ndarray:
         """Read samples as a model sees them.
 
         Parameters
         ----------
         rows : (n,) int
             Rows of ``index``.
+        drawings : (n, V) int, optional
+            Which drawing each view is taken from: 0, the exact one, to ``self.drawings``. None: 0 everywhere.
 
         Returns
         -------
         (n, V, C, H, W) float32
         """
         shard, row = self.index["shard"].to_numpy()[rows], self.index["row"].to_numpy()[rows]
+        exact = np.arange(len(self.rig.names))
+        views = np.broadcast_to(exact, (len(rows), len(exact)))
+        if drawings is not None:
+            views = views + len(exact) * drawings
         kept = {
-            name: np.stack([self._map(int(s), name)[r] for s, r in zip(shard, row, strict=True)])
+            name: np.stack([self._map(int(s), name)[r, v] for s, r, v in zip(shard, row, views, strict=True)])
             for name in self.rig.maps
         }
         return to_channels(kept, self.rig)
 
     def views(self, row: int) -> Views:
-        """Bring one sample back as views, for looking at."""
+        """Bring one sample's exact drawing back as views, for looking at."""
         shard, place = int(self.index["shard"].iat[row]), int(self.index["row"].iat[row])
-        return decode({name: self._map(shard, name)[place] for name in self.rig.maps}, self.rig)
+        return decode({name: self._map(shard, name)[place, : len(self.rig.names)] for name in self.rig.maps}, self.rig)
 
     def _map(self, shard: int, name: str) -> np.ndarray:
         found = self._open.pop((shard, name), None)

@@ -5,6 +5,7 @@ A shard is written whole by one worker. Its table is the last of its files: wher
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -22,6 +23,7 @@ from affectvlm.errors import ScanError
 from affectvlm.files import written_whole
 from affectvlm.scan import FaceScan, Sample, normalize
 from affectvlm.views import Rig, encode, render
+from affectvlm.views.jitter import Jitter, render_jittered
 from affectvlm.views.rig import MapName
 
 SHARD_SAMPLES = 64
@@ -51,8 +53,8 @@ class Kept:
 
     Parameters
     ----------
-    maps : dict of map name -> array
-        From :func:`affectvlm.views.encode`.
+    maps : dict of map name -> ((1 + drawings) V, H, W[, 3]) array
+        From :func:`affectvlm.views.encode`: all views of the exact drawing, then all of each jittered one.
     quality : float, optional
         None for scans that came normalised.
     """
@@ -61,13 +63,13 @@ class Kept:
     quality: float | None
 
 
-def sample_bytes(rig: Rig) -> int:
-    """Say how much disk one scan takes: as much as any other of the same rig."""
+def sample_bytes(rig: Rig, jitter: Jitter | None = None) -> int:
+    """Say how much disk one scan takes: as much as any other of the same rig and jitter."""
     corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a triangle has no texture
         maps = encode(render(FaceScan(corners, np.array([[0, 1, 2]], np.int32)), rig))
-    return sum(kept.nbytes for kept in maps.values())
+    return sum(kept.nbytes for kept in maps.values()) * (1 if jitter is None else 1 + jitter.drawings)
 
 
 def table_file(folder: Path, number: int) -> Path:
@@ -90,7 +92,7 @@ def samples_done(folder: Path, total: int) -> int:
     return min(total, len(finished_shards(folder)) * SHARD_SAMPLES)
 
 
-def write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) -> None:
+def write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig, jitter: Jitter | None) -> None:
     """Make one shard: a ``.npy`` a map with the scans that could be used, and the table of all.
 
     Parameters
@@ -100,6 +102,7 @@ def write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) 
     number : int
     samples : sequence of Sample
     rig : Rig
+    jitter : Jitter, optional
     """
     kept: list[Kept] = []
     rows: list[dict[str, object]] = []
@@ -113,7 +116,7 @@ def write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) 
                 with warnings.catch_warnings(record=True) as told:
                     # Counted, not shown: a guessed unit would be told once a scan.
                     warnings.simplefilter("always", UserWarning)
-                    made = _keep(sample, rig)
+                    made = _keep(sample, rig, jitter)
             except ScanError as error:
                 row |= {"row": -1, "path": _file_of(sample), "reason": str(error)}
             except Exception as error:
@@ -130,12 +133,25 @@ def write_shard(folder: Path, number: int, samples: Sequence[Sample], rig: Rig) 
         pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS).to_parquet(path)
 
 
-def _keep(sample: Sample, rig: Rig) -> Kept:
-    scan = sample.load()
-    if sample.normalized:
-        return Kept(encode(render(scan, rig)), None)
-    normalized = normalize(scan)
-    return Kept(encode(render(normalized.face, rig)), normalized.quality.score)
+def _keep(sample: Sample, rig: Rig, jitter: Jitter | None) -> Kept:
+    face, quality = sample.load(), None
+    if not sample.normalized:
+        normalized = normalize(face)
+        face, quality = normalized.face, normalized.quality.score
+    drawings = [encode(render(face, rig))]
+    if jitter is not None:
+        rng = _rng_of(sample)
+        drawings += [encode(render_jittered(face, rig, jitter, rng)) for _ in range(jitter.drawings)]
+    return Kept({name: np.concatenate([maps[name] for maps in drawings]) for name in rig.maps}, quality)
+
+
+def _rng_of(sample: Sample) -> np.random.Generator:
+    """Give a sample its own random numbers, whatever is prepared beside it.
+
+    The frames of a sequence share theirs: drawn with the same jitter, they show the face move and not the cameras.
+    """
+    name = sample.key if sample.sequence is None else sample.sequence
+    return np.random.default_rng(list(hashlib.sha256(name.encode()).digest()))
 
 
 def _row_of(sample: Sample, shard: int) -> dict[str, object]:

@@ -21,6 +21,7 @@ from affectvlm.prepared.prepared_set import FORMAT, PreparedSet
 from affectvlm.prepared.shard import finished_shards, sample_bytes, table_file, write_shard
 from affectvlm.scan import Sample
 from affectvlm.views import Rig
+from affectvlm.views.jitter import Jitter
 
 SPARE_BYTES = 100_000_000
 """What should be left on the disk; tables and index take a small part of it."""
@@ -29,7 +30,9 @@ KINDS_TOLD = 50
 """Kinds of warnings that the manifest counts."""
 
 
-def prepare(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs: int = 1) -> PreparedSet:
+def prepare(
+    samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs: int = 1, jitter: Jitter | None = None
+) -> PreparedSet:
     """Make a prepared set, or finish one that was interrupted.
 
     The result is the same, byte for byte, however often it was interrupted, and for any number of workers.
@@ -46,15 +49,17 @@ def prepare(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs
     jobs : int
         Worker processes, of joblib's active backend; -1 for as many as there are cores. Workers on other machines
         must see ``folder`` and the scans under the same paths.
+    jitter : Jitter, optional
+        Keep further drawings of every scan, for training to choose from.
 
     Raises
     ------
     DataError
-        The folder holds a set of other samples or another rig, another process is at work in it, the disk is too
-        small, or no sample could be used.
+        The folder holds a set of other samples, or of another rig or jitter, another process is at work in it, the disk
+        is too small, or no sample could be used.
     """
     folder = Path(folder)
-    plan = _plan(samples, rig, folder, source)
+    plan = _plan(samples, rig, folder, source, jitter)
     # A run that was killed with its last breath leaves a whole set, and its lock.
     if (folder / "manifest.json").exists() and not (folder / LOCK).exists():
         claim_folder(folder, plan, "prepared views")
@@ -64,20 +69,22 @@ def prepare(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jobs
         remove_leftovers(folder)
         parts = _unfinished(samples, folder)
         # Before the folder is claimed: whoever is told to take smaller views may take them to the same folder.
-        _check_space(folder, rig, sum(len(part) for part in parts.values()))
+        _check_space(folder, rig, jitter, sum(len(part) for part in parts.values()))
         claim_folder(folder, plan, "prepared views")
-        _write_shards(parts, rig, folder, jobs)
+        _write_shards(parts, rig, jitter, folder, jobs)
         _finish(folder, plan, rig)
     return PreparedSet(folder)
 
 
-def _plan(samples: Sequence[Sample], rig: Rig, folder: Path, source: str) -> dict[str, object]:
+def _plan(samples: Sequence[Sample], rig: Rig, folder: Path, source: str, jitter: Jitter | None) -> dict[str, object]:
     """Say what the set will be; another plan's folder is refused."""
     if not samples:
         raise DataError(f"{folder}: there are no samples to prepare")
     if len({sample.key for sample in samples}) < len(samples):
         raise DataError(f"{folder}: two samples have the same key; each needs its own")
     plan = {"format": FORMAT, "affectvlm": __version__, "source": source, "rig": rig.model_dump(mode="json")}
+    if jitter is not None:  # without, there is no trace of it: sets made before there was any keep their fingerprint
+        plan["jitter"] = jitter.model_dump(mode="json")
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode())
     for s in samples:
         told = [s.key, s.subject, s.emotion, s.intensity, dict(s.attributes), s.stamp, s.sequence, s.frame]
@@ -92,9 +99,9 @@ def _unfinished(samples: Sequence[Sample], folder: Path) -> dict[int, Sequence[S
     return {n: samples[start : start + step] for n, start in enumerate(range(0, len(samples), step)) if n not in done}
 
 
-def _write_shards(parts: dict[int, Sequence[Sample]], rig: Rig, folder: Path, jobs: int) -> None:
+def _write_shards(parts: dict[int, Sequence[Sample]], rig: Rig, jitter: Jitter | None, folder: Path, jobs: int) -> None:
     place = folder.absolute()  # a cluster's workers may have been started in another folder than this process
-    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(place, n, part, rig) for n, part in parts.items())
+    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(place, n, part, rig, jitter) for n, part in parts.items())
     if lost := parts.keys() - finished_shards(folder):
         raise DataError(
             f"{folder}: the workers wrote {len(parts)} shards, found {len(parts) - len(lost)} here; a cluster's "
@@ -102,15 +109,15 @@ def _write_shards(parts: dict[int, Sequence[Sample]], rig: Rig, folder: Path, jo
         )
 
 
-def _check_space(folder: Path, rig: Rig, samples: int) -> None:
+def _check_space(folder: Path, rig: Rig, jitter: Jitter | None, samples: int) -> None:
     """Refuse to begin what would end with a full disk."""
-    needed = sample_bytes(rig) * samples
+    needed = sample_bytes(rig, jitter) * samples
     free = shutil.disk_usage(folder).free
     if samples and needed + SPARE_BYTES > free:
         raise DataError(
             f"{folder}: {samples} scans take {_amount(needed, math.ceil)} and {_amount(SPARE_BYTES, math.ceil)} are "
             f"kept spare, found {_amount(free, math.floor)} free; free some, choose another disk, smaller views "
-            "(--size) or fewer maps (--maps)"
+            f"(--size) or fewer maps (--maps){'' if jitter is None else ' or drawings (--drawings)'}"
         )
 
 
