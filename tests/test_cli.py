@@ -185,6 +185,68 @@ def test_predictions_as_a_table_name_scan_label_and_every_class(affectvlm, face,
     assert all(name in text for name in EMOTIONS)
 
 
+LABELS = ["a person in pain", "a person laughing", "[bold] frown, yes", "long " * 100]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ["SCAN", "--model", "MODEL", "--format", "json", "--labels", *LABELS],
+        ["SCAN", "--labels", *LABELS, "--model", "MODEL", "--format", "json"],
+        ["SCAN", "--labels", LABELS[0], "--labels", *LABELS[1:], "--format", "json", "--model", "MODEL"],
+        ["--format", "json", "--model", "MODEL", "--labels", *LABELS, "--", "SCAN"],
+    ],
+    ids=["last", "in between", "given twice", "first"],
+)
+def test_labels_are_all_that_follow_up_to_the_next_option(affectvlm, face, model_folder, before):
+    arguments = [{"SCAN": face, "MODEL": model_folder}.get(argument, argument) for argument in before]
+    status, text, error = affectvlm("predict", *arguments)
+    assert (status, error) == (0, "")
+    (item,) = json.loads(text)
+    assert (item["path"], list(item["probabilities"])) == (str(face), LABELS)
+    assert sum(item["probabilities"].values()) == pytest.approx(1, abs=1e-12)
+    assert item["label"] == max(LABELS, key=item["probabilities"].__getitem__)
+
+
+def test_labels_stand_in_csv_and_in_the_table_as_they_were_written(affectvlm, face, model_folder, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    command = ["predict", face, "--model", model_folder, "--labels", *LABELS]
+    status, text, _ = affectvlm(*command, "--format", "csv")
+    header, row = csv.reader(io.StringIO(text))
+    assert (status, header) == (0, ["path", "label", *LABELS, "error"])
+    assert row[1] in LABELS
+    status, text, _ = affectvlm(*command)
+    assert status == 0
+    assert all(label in text for label in LABELS[:3])
+
+
+@pytest.mark.parametrize(
+    ("labels", "line"),
+    [
+        (["one"], "expected two labels or more, all of them different; found ['one']"),
+        (["one", "one"], "expected two labels or more, all of them different; found ['one', 'one']"),
+        (["one", ""], "expected at least one description, none of them empty; type what a face might show"),
+    ],
+)
+def test_labels_that_are_no_choice_are_one_line(affectvlm, face, model_folder, labels, line):
+    assert affectvlm("predict", face, "--model", model_folder, "--labels", *labels) == (2, "", f"error: {line}\n")
+
+
+def test_a_scan_among_the_labels_is_told(affectvlm, face):
+    status, text, error = affectvlm("predict", face, "--labels", "a smile", face)
+    assert (status, text) == (2, "")
+    assert error == (
+        f"error: --labels takes all up to the next option, also {str(face)!r}, a file; name the scans first\n"
+    )
+
+
+@pytest.mark.parametrize("after", [[], ["--format", "json"], ["--"]])
+def test_labels_without_one_are_a_usage_error(affectvlm, after):
+    status, text, error = affectvlm("predict", "a.ply", "--labels", *after)
+    assert (status, text) == (2, "")
+    assert "--labels needs at least one value" in error
+
+
 def test_without_a_model_the_line_says_how_to_get_one(affectvlm, face, tmp_path):
     status, text, error = affectvlm("predict", face, "--model", tmp_path / "none")
     assert (status, text) == (2, "")
@@ -480,6 +542,40 @@ def test_prepare_makes_a_set_tells_what_was_skipped_and_goes_on(affectvlm, own_s
     before = contents(to)
     assert affectvlm(*command) == (status, text, error)
     assert contents(to) == before
+
+
+def test_prepare_keeps_as_many_further_drawings_as_are_asked_for(affectvlm, own_scans, tmp_path):
+    to = tmp_path / "set"
+    command = ["prepare", "folder", own_scans, "--out", to, "--size", "16", "--maps", "depth", "--jobs", "1"]
+    assert affectvlm(*command, "--drawings", "1")[0] == 0
+    made = PreparedSet(to)
+    assert made.drawings == 1
+    assert not np.array_equal(made.channels(np.arange(4), np.ones((4, 3), int)), made.channels(np.arange(4)))
+    status, _, error = affectvlm(*command)
+    assert status == 2
+    assert "jitter.drawings is 1 there and None here" in error
+
+
+def test_a_folder_of_a_class_of_ones_own_is_refused_but_where_a_vocabulary_has_it(affectvlm, own_scans, tmp_path):
+    vocabulary, to = tmp_path / "words.yaml", tmp_path / "set"
+    vocabulary.write_text("classes:\n  frown:\n    doing: [frowning]\n")
+    subject = sorted(own_scans.iterdir())[0]
+    shown = sorted(path for path in subject.iterdir() if path.is_dir())[0]
+    shown.rename(subject / "frown")
+    command = ["prepare", "folder", own_scans, "--out", to, "--size", "16", "--maps", "depth", "--jobs", "1"]
+    status, text, error = affectvlm(*command)
+    assert (status, text) == (2, "")
+    assert "found 'frown'; rename it to one of anger" in error
+    assert not to.exists()
+    status, text, error = affectvlm("inspect", "folder", own_scans, "--vocabulary", vocabulary)
+    assert (status, error) == (0, "")
+    assert affectvlm(*command, "--vocabulary", vocabulary)[0] == 0
+    assert PreparedSet(to).classes[-1] == "frown"
+
+
+def test_the_next_step_names_the_vocabulary_again(capsys):
+    say_evaluate(SimpleNamespace(folder=Path("set"), subjects=["a"] * 12), "runs/mine", Path("words.yaml"))
+    assert "affectvlm evaluate set --folds 4 --out runs/mine --vocabulary words.yaml" in capsys.readouterr().out
 
 
 def test_prepare_refuses_another_rig_in_the_same_set(affectvlm, own_scans, tmp_path):

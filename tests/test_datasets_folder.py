@@ -45,6 +45,14 @@ def test_a_list_tells_everything(tmp_path: Path) -> None:
     ]
 
 
+def test_a_list_may_name_classes_of_ones_own(tmp_path: Path) -> None:
+    touch(tmp_path, "1.obj", "2.obj")
+    write_list(tmp_path, "path,subject,emotion", "1.obj,anna,Frown", "2.obj,ben,happy")
+    assert [s.emotion for s in open_dataset("folder", tmp_path, classes=["frown"]).samples()] == ["frown", "happiness"]
+    assert refusals(tmp_path)[0].startswith("2: expected an emotion, one of anger, ")
+    assert "found 'Frown'" in refusals(tmp_path)[0]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])

@@ -250,6 +250,9 @@ def test_coma_is_labelled_by_a_list(tmp_path: Path) -> None:
         2,
         "happiness",
     )
+    touch(tmp_path, "labels.csv", content="path,emotion\ns1/high_smile/high_smile.000002.ply,bared teeth\n")
+    (sample,) = open_dataset("coma", tmp_path, classes=("bared teeth",)).samples()
+    assert sample.emotion == "bared teeth"
     touch(tmp_path, "labels.csv", content="path,emotion\ns1/high_smile.ply,happy\ns2/x.ply,happy\n")
     with pytest.raises(DataError, match=r"labels\.csv, line 2: s1/high_smile\.ply is no scan of CoMA .*and 1 more"):
         open_dataset("coma", tmp_path).samples()

@@ -52,6 +52,18 @@ def test_an_unknown_emotion_names_the_folder_and_the_known_ones(tmp_path: Path) 
         FolderDataset(tmp_path).samples()
 
 
+def test_a_class_of_ones_own_is_known_where_it_is_named_and_typing_errors_still_are_not(tmp_path: Path) -> None:
+    put(tmp_path, "s1/joy/a.obj", "s1/Frown/a.obj", "s2/smile/a.obj")
+    with pytest.raises(DataError, match=r"found 'Frown'; rename it to one of anger, .*, or name a vocabulary"):
+        FolderDataset(tmp_path).samples()
+    own = FolderDataset(tmp_path, classes=("frown", "smile")).samples()
+    # "smile" is a word for happiness, but where somebody has a class of this name.
+    assert [sample.emotion for sample in own] == ["frown", "happiness", "smile"]
+    put(tmp_path, "s2/frwon/b.obj")
+    with pytest.raises(DataError, match=r"found 'frwon'; rename it to one of anger, .*, contempt, frown, smile, or"):
+        FolderDataset(tmp_path, classes=("frown", "smile")).samples()
+
+
 def test_a_folder_without_scans_is_said(tmp_path: Path) -> None:
     (tmp_path / "s1" / "fear").mkdir(parents=True)
     with pytest.raises(DataError, match="<subject>/<emotion>/<name>"):

@@ -1,11 +1,13 @@
 """The tokenizer: whole words of the prompt language, bytes of everything else."""
 
+import re
+
 import numpy as np
 import pytest
 
 from affectvlm.emotions import EMOTIONS, FURTHER_EXPRESSIONS
-from affectvlm.language import Grammar
-from affectvlm.language.grammar import ADJECTIVES, NOUNS
+from affectvlm.language import Grammar, Known, Vocabulary
+from affectvlm.language.template import KINDS, kind_of
 from affectvlm.language.tokenizer import END, MAX_TOKENS, PAD, START, train_tokenizer
 
 GRAMMAR = Grammar(EMOTIONS)
@@ -28,7 +30,8 @@ def tokenizer():
 
 def test_every_prompt_comes_back_from_its_tokens(tokenizer):
     rng = np.random.default_rng(0)
-    drawn = [GRAMMAR.sample(name, {"sex": "female", "age": "older"}, rng) for name in EMOTIONS for _ in range(50)]
+    known = Known({"sex": "female", "age": "older"}, 4, "left", "depth")
+    drawn = [GRAMMAR.sample(name, known, rng) for name in EMOTIONS for _ in range(50)]
     for prompt in (*GRAMMAR.corpus(), *drawn):
         assert tokenizer.decode(tokenizer(prompt)["input_ids"], skip_special_tokens=True).strip() == prompt.lower()
 
@@ -65,8 +68,11 @@ def test_capitals_and_compatible_characters_do_not_matter(tokenizer):
 @pytest.mark.parametrize("classes", [EMOTIONS, EMOTIONS + FURTHER_EXPRESSIONS], ids=["six", "ten"])
 def test_the_words_of_the_classes_are_one_token_each(classes):
     tokenizer = train_tokenizer(Grammar(classes))
-    emotion_words = {word for name in classes for word in (*ADJECTIVES[name], *NOUNS[name]) if "-" not in word}
-    for word in (*emotion_words, "person", "face", "woman", "older", "expression", "showing"):
+    every = Vocabulary.packaged().classes
+    phrases = [phrase for name in classes for kind in KINDS for phrase in every[name].of_kind(kind)]
+    emotion_words = {word for phrase in phrases for word in phrase.split() if "-" not in word}
+    assert len(emotion_words) > 20 * len(classes)
+    for word in (*emotion_words, "person", "face", "woman", "older", "expression", "showing", "Eastern", "depth"):
         assert len(tokenizer(word)["input_ids"]) == 3, word
 
 
@@ -78,6 +84,7 @@ def test_the_same_corpus_gives_the_same_vocabulary(tokenizer):
 
 def test_the_vocabulary_is_no_larger_than_asked_for():
     assert len(train_tokenizer(GRAMMAR, 300)) == 300
+    assert len(train_tokenizer(Grammar(EMOTIONS + FURTHER_EXPRESSIONS))) < 1200
 
 
 def test_a_long_text_is_cut_and_keeps_its_end_token(tokenizer):
@@ -89,3 +96,24 @@ def test_a_long_text_is_cut_and_keeps_its_end_token(tokenizer):
 
 def test_every_prompt_fits(tokenizer):
     assert max(len(ids) for ids in tokenizer(GRAMMAR.corpus())["input_ids"]) <= MAX_TOKENS
+
+
+def test_the_longest_prompt_of_all_fits_with_much_to_spare():
+    # Each template with the longest words of its kind, and all that can be said beside them.
+    grammar, every = Grammar(EMOTIONS + FURTHER_EXPRESSIONS), Vocabulary.packaged()
+    tokenizer = train_tokenizer(grammar)
+
+    def length(text: str) -> int:
+        return len(tokenizer(text)["input_ids"]) - 2
+
+    def longest(tables) -> int:
+        return max(length(word) for own in tables.values() for word in own)
+
+    who = longest(every.sex) + sum(map(longest, every.attributes.values()))
+    counts = {"who": who, **{slot: longest(getattr(every, slot)) for slot in ("intensity", "view", "map")}}
+    for template in every.templates:
+        kind = kind_of(template)
+        counts[kind] = max(length(word) for own in every.classes.values() for word in own.of_kind(kind))
+        slots = [slot for slot in counts if f"{{{slot}}}" in template]
+        bare = re.sub(r"[\[\]]|\{\w+\}", "", template)
+        assert length(bare) + sum(counts[slot] for slot in slots) + 2 <= 36 < MAX_TOKENS

@@ -169,7 +169,7 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Table:
     """Lay out a row a scan; the less probable classes stand in one column, so that it fits a narrow terminal."""
     table = Table(title_justify="left")
     table.add_column("scan", overflow="fold", ratio=3)
-    table.add_column("apparent expression", style="bold", no_wrap=True)
+    table.add_column("apparent expression", style="bold", overflow="fold", ratio=2)
     table.add_column("then", overflow="fold", ratio=2)
     for p in predictions:
         if p.error is not None:
@@ -177,7 +177,7 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Table:
             continue
         first, *rest = sorted(p.probabilities.items(), key=lambda item: -item[1])
         others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest if share >= 0.005)
-        table.add_row(escape(p.path), f"{first[0]} {100 * first[1]:.0f} %", others)
+        table.add_row(escape(p.path), escape(f"{first[0]} {100 * first[1]:.0f} %"), escape(others))
     return table
 
 

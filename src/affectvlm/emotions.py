@@ -8,14 +8,6 @@ FURTHER_EXPRESSIONS: tuple[str, ...] = ("neutral", "embarrassment", "pain", "con
 
 
 def class_order(present: set[str]) -> tuple[str, ...]:
-    """Put the names of the expressions that a data set holds into the project's order.
-
-    Raises
-    ------
-    ValueError
-        A name is none of the project's expressions.
-    """
+    """Put the names of the classes that a data set holds into the project's order; a user's own follow, by alphabet."""
     known = EMOTIONS + FURTHER_EXPRESSIONS
-    if unknown := sorted(present - set(known)):
-        raise ValueError(f"unknown expressions {unknown}; known are {', '.join(known)}")
-    return tuple(name for name in known if name in present)
+    return (*(name for name in known if name in present), *sorted(present - set(known)))

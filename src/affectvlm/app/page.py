@@ -20,7 +20,6 @@ from affectvlm.app.samples import INTENSITY_WORDS, MAX_PERSON, SampleFace
 from affectvlm.app.uploads import COMPANION_SUFFIXES, Dropped, read_upload
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import AffectVLMError
-from affectvlm.language.grammar import ADJECTIVES
 from affectvlm.recognizer import Recognizer
 from affectvlm.scan.read import SCAN_SUFFIXES
 from affectvlm.views import Rig
@@ -175,7 +174,7 @@ def _show_descriptions(recognizer: Recognizer, reading: Reading) -> None:
     st.subheader("Ask in words", anchor=False)
     text = st.text_area(
         "Describe in your own words, one description a line",
-        "\n".join(f"a person who looks {ADJECTIVES[name][1]}" for name in recognizer.classes),
+        "\n".join(recognizer.model.grammar.ensemble(name)[0] for name in recognizer.classes),
         height=180,
         max_chars=2000,
         key="descriptions",
@@ -186,7 +185,7 @@ def _show_descriptions(recognizer: Recognizer, reading: Reading) -> None:
         _show_bars(descriptions, shares, "described", "How well each description fits, as bars.")
     st.caption(
         "How well each line fits, among those given. A small model's language is only the words of its own prompts, "
-        "such as “a person who looks joyful”; other words mean little to it."
+        "such as “a joyful person”; other words mean little to it."
     )
 
 

@@ -26,6 +26,7 @@ EXTRAS = {
     "plotly": "app",
     "ray": "ray",
     "distributed": "dask",
+    "peft": "lora",
 }
 """Optional library -> the extra that installs it."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affectvlm.cli.options import CORES, Jobs
+from affectvlm.cli.options import CORES, Jobs, Words
 from affectvlm.console import print_metrics, progress_bar, say, say_next
 from affectvlm.files import written_whole
 from affectvlm.run_record import RunRecord
@@ -26,6 +26,7 @@ def train(
     prepared: Annotated[Path, typer.Argument(help="A prepared set.")],
     run: Annotated[Path, typer.Option("--out", help="Folder for the model and its history.")],
     config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
+    vocabulary: Words = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
 ) -> None:
@@ -36,7 +37,7 @@ def train(
     from affectvlm.training.run_folder import claim_run
 
     def work() -> None:
-        known, settings = PreparedSet(prepared), resolved_config(config, epochs, seed)
+        known, settings = PreparedSet(prepared), resolved_config(config, epochs, seed, vocabulary)
         train_subjects, validation_subjects = hold_out(known.subjects, settings.seed)
         claim_run(run, known, settings)
         first = os.environ.get("RANK", "0") == "0"
@@ -63,6 +64,7 @@ def evaluate(
     run: Annotated[Path, typer.Option("--out", help="Folder for the report, the numbers and the model.")],
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 10,
     config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
+    vocabulary: Words = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
     jobs: Jobs = CORES,
@@ -70,7 +72,7 @@ def evaluate(
     """Cross-validate over subject-disjoint folds and write a report."""
     from affectvlm.prepared import PreparedSet
 
-    settings = resolved_config(config, epochs, seed)
+    settings = resolved_config(config, epochs, seed, vocabulary)
     study_and_report(PreparedSet(prepared), settings, run, folds, jobs, RunRecord(settings.seed))
 
 
@@ -92,10 +94,14 @@ def study_and_report(
     say_next(f"affectvlm predict SCAN --model {run / 'model'}", f"affectvlm app --model {run / 'model'}")
 
 
-def resolved_config(file: Path | None, epochs: int | None, seed: int | None) -> TrainConfig:
+def resolved_config(
+    file: Path | None, epochs: int | None, seed: int | None, vocabulary: Path | None = None
+) -> TrainConfig:
     """Resolve the settings: the file's, or the defaults; what the command line names goes first."""
+    from affectvlm.language import Vocabulary
     from affectvlm.training import TrainConfig
 
     config = TrainConfig.from_yaml(file) if file else TrainConfig()
-    named = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
-    return config.model_copy(update=named)
+    words = None if vocabulary is None else Vocabulary.from_yaml(vocabulary)
+    named = {"epochs": epochs, "seed": seed, "vocabulary": words}
+    return config.model_copy(update={name: value for name, value in named.items() if value is not None})

@@ -90,6 +90,10 @@ Variety = Annotated[
 LARGEST_VIEW = 2048
 """As in :class:`~affectvlm.views.Rig`, which would be slow to import here."""
 Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
+Words = Annotated[
+    Path | None,
+    typer.Option("--vocabulary", help="YAML with words and classes of your own (docs/language.md)."),
+]
 Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
 DEFAULT_MODEL = Path("runs/demo/model")
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from affectvlm.cli.options import DEFAULT_MODEL, Model, Style
+from affectvlm.cli.many_values import LabelsCommand
+from affectvlm.cli.options import DEFAULT_MODEL, LARGEST_VIEW, Model, Style
 from affectvlm.console import print_error, print_predictions, progress_bar, say, working
+from affectvlm.errors import ConfigError
 from affectvlm.files import written_whole
 
 commands = typer.Typer()
 
 
-@commands.command(epilog="Example: `affectvlm predict scans/*.ply --format json`")
+@commands.command(cls=LabelsCommand, epilog="Example: `affectvlm predict scans/*.ply --format json`")
 def predict(
     scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png.")],
     model: Model = DEFAULT_MODEL,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Classes in your own words, all up to the next option: `--labels 'in pain' laughing`.",
+            metavar="TEXT TEXT ...",
+        ),
+    ] = None,
     style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
 ) -> None:
     """Read the apparent expression of scans; exits with 1 if one of them cannot be used."""
+    for label in labels or ():
+        if os.path.isfile(label):  # a label may be too long for a Path to ask
+            raise ConfigError(f"--labels takes all up to the next option, also {label!r}, a file; name the scans first")
     with working("loading the model"):
         from affectvlm.recognizer import Recognizer
 
         recognizer = Recognizer.from_pretrained(model)
     with progress_bar("scans", len(scans)) as done:
-        predictions = []
-        for number, scan in enumerate(scans, 1):
-            predictions += recognizer.predict([scan])
-            done(number)
-    print_predictions(predictions, recognizer.classes, style.value)
+        predictions = recognizer.predict(scans, labels or None, done)
+    print_predictions(predictions, labels or recognizer.classes, style.value)
     failed = [p for p in predictions if p.error is not None]
     for p in failed:
         print_error(str(p.error))
@@ -42,7 +52,7 @@ def predict(
 def show(
     scan: Annotated[Path, typer.Argument(help="A scan: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png.")],
     to: Annotated[Path, typer.Option("--out", help="The picture, PNG.")],
-    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=2048)] = 256,
+    size: Annotated[int, typer.Option(help="Height and width of a view, pixels.", min=8, max=LARGEST_VIEW)] = 256,
 ) -> None:
     """Draw a scan's views, after it was brought upright, as a model would see them."""
     from affectvlm.scan import normalize, read_scan

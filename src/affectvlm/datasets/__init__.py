@@ -3,6 +3,7 @@
 >>> samples = open_dataset("bu4dfe", "BU4DFE", protocol="apex").samples()  # doctest: +SKIP
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from affectvlm.datasets.bosphorus import Bosphorus
@@ -23,7 +24,7 @@ DATASETS: dict[str, type[Dataset]] = {
 """By the name that the command line has for them."""
 
 
-def open_dataset(name: str, root: str | Path, protocol: str | None = None) -> Dataset:
+def open_dataset(name: str, root: str | Path, protocol: str | None = None, classes: Collection[str] = ()) -> Dataset:
     """Open a data set; nothing is read yet.
 
     Parameters
@@ -33,6 +34,8 @@ def open_dataset(name: str, root: str | Path, protocol: str | None = None) -> Da
     root : str or Path
     protocol : str, optional
         One of its ``protocols``; the first where none is given.
+    classes : collection of str
+        Of one's own, which names of folders and lists of labels may say beside the project's emotions.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def open_dataset(name: str, root: str | Path, protocol: str | None = None) -> Da
     """
     if name not in DATASETS:
         raise ConfigError(f"there is no data set {name!r}; choose one of {', '.join(DATASETS)}")
-    return DATASETS[name](root, protocol)
+    return DATASETS[name](root, protocol, classes)
 
 
 __all__ = ["DATASETS", "Dataset", "FolderDataset", "Inspection", "Problem", "Protocol", "open_dataset"]

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from affectvlm.datasets.dataset import Dataset, Protocol, showing
 from affectvlm.datasets.file_tree import add_scan, scans_in, walk
-from affectvlm.datasets.found import Findings, FoundScan, Problem
+from affectvlm.datasets.found import Findings, FoundScan, Problem, with_all_six
 from affectvlm.datasets.inspection import Whole
 from affectvlm.emotions import EMOTIONS
 
@@ -33,22 +33,13 @@ EXPRESSIONS = {
 _NAME = re.compile(r"bs(\d{1,4})_([A-Z]+)_(\w+?)(?:_(\d+))?", re.IGNORECASE | re.ASCII)
 
 
-def _all_six(scans: Sequence[FoundScan]) -> set[str]:
-    """Name the subjects who show all six emotions."""
-    shown: dict[str, set[str | None]] = {}
-    for scan in scans:
-        shown.setdefault(scan.subject, set()).add(scan.emotion)
-    return {subject for subject, own in shown.items() if own.issuperset(EMOTIONS)}
+def _with_neutral(scans: Sequence[FoundScan]) -> Iterable[FoundScan]:
+    whole = with_all_six(scans)
+    return [scan for scan in scans if scan.subject in whole]
 
 
 def _expressions(scans: Sequence[FoundScan]) -> Iterable[FoundScan]:
-    whole = _all_six(scans)
-    return [scan for scan in scans if scan.subject in whole and scan.emotion in EMOTIONS]
-
-
-def _with_neutral(scans: Sequence[FoundScan]) -> Iterable[FoundScan]:
-    whole = _all_six(scans)
-    return [scan for scan in scans if scan.subject in whole]
+    return [scan for scan in _with_neutral(scans) if scan.emotion in EMOTIONS]
 
 
 class Bosphorus(Dataset):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from affectvlm.datasets.action_units import ActionUnits, read_occurrence
-from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of, showing
+from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of, showing, subject_of
 from affectvlm.datasets.file_tree import SCANS, Folder, add_scan, scans_in, split_suffix, walk
 from affectvlm.datasets.found import Findings, Problem
 from affectvlm.datasets.inspection import Whole
@@ -50,10 +50,9 @@ BP4D_PLUS_TASKS = {
 LAYOUTS = {"sequences(2d+3d)": "bp4d", "2d+3d": "bp4d-plus"}
 """Folder, lower case and without spaces -> the data set that has it."""
 
-_SUBJECT = re.compile(r"([FM])(\d{1,4})", re.IGNORECASE | re.ASCII)
 _TASK = re.compile(r"T(\d{1,2})", re.IGNORECASE | re.ASCII)
 _FRAME = re.compile(r"(?:[FM]\d+_T\d+_)?(\d{1,9})", re.IGNORECASE | re.ASCII)
-_CODING = re.compile(r"([FM])(\d{1,4})_T(\d{1,2})", re.IGNORECASE | re.ASCII)
+_CODING = re.compile(r"([FM]\d{1,4})_T(\d{1,2})", re.IGNORECASE | re.ASCII)
 
 
 class Bp4d(Dataset):
@@ -81,11 +80,11 @@ class Bp4d(Dataset):
         strange = None
         for folder in walk(self.root, findings):
             self._note_others(findings, folder)
-            subject = _SUBJECT.fullmatch(folder.names[-2] if len(folder.names) > 1 else "")
+            subject = subject_of(folder.names[-2] if len(folder.names) > 1 else "")
             task = _TASK.fullmatch(folder.names[-1])
             strange = strange or self._strange(folder, int(task[1]) if subject and task else 0)
             if subject and task:
-                self._add_frames(findings, folder, f"{subject[1].upper()}{int(subject[2]):03d}", int(task[1]))
+                self._add_frames(findings, folder, subject, int(task[1]))
             elif meshes := sum(1 for _ in scans_in(folder, (), findings)):
                 findings.count("other meshes", meshes)
         if strange is not None:
@@ -113,7 +112,7 @@ class Bp4d(Dataset):
             if suffix == ".zip":
                 findings.count("archives (not unpacked)")
             elif suffix == ".csv" and folder.names[-1].upper() == "AU_OCC" and (coded := _CODING.fullmatch(stem)):
-                self._coding[f"{coded[1].upper()}{int(coded[2]):03d}/T{int(coded[3])}"] = Path(entry.path)
+                self._coding[f"{subject_of(coded[1])}/T{int(coded[2])}"] = Path(entry.path)
 
     def _add_frames(self, findings: Findings, folder: Folder, subject: str, task: int) -> None:
         sequence, attributes, misnamed = f"{subject}/T{task}", sex_of(subject[0]), 0

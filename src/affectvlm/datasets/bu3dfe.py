@@ -14,7 +14,7 @@ import os
 import re
 from typing import ClassVar
 
-from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of
+from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of, showing
 from affectvlm.datasets.file_tree import Folder, add_scan, scans_in, walk
 from affectvlm.datasets.found import Findings, Problem
 from affectvlm.datasets.inspection import Whole
@@ -39,7 +39,7 @@ ANCESTRIES = {
     "LA": "latino",
     "WH": "european",
 }
-"""In the prompts' words where they have one; AE and AM are the set's East Asians and Middle-East Asians."""
+"""As attributes name them; AE and AM are the set's East Asians and Middle-East Asians."""
 
 _NAME = re.compile(
     rf"([FM])(\d{{1,4}})_({'|'.join(EXPRESSIONS)})(\d{{1,2}})([A-Z]{{2}})_(F3D|RAW)", re.IGNORECASE | re.ASCII
@@ -55,7 +55,7 @@ class Bu3dfe(Dataset):
     protocols: ClassVar = {
         "subset-2": Protocol(
             "six emotions at all four intensities (Subset II of the literature)",
-            lambda scans: [scan for scan in scans if scan.emotion in EMOTIONS],
+            showing(*EMOTIONS),
         ),
         "subset-1": Protocol(
             "six emotions at the two highest intensities (Subset I of the literature)",

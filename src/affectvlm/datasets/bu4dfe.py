@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import ClassVar
 
-from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of
+from affectvlm.datasets.dataset import Dataset, Protocol, everything, sex_of, subject_of
 from affectvlm.datasets.file_tree import Folder, add_scan, scans_in, split_suffix, walk
 from affectvlm.datasets.found import Findings, FoundScan, Problem
 from affectvlm.datasets.inspection import Whole
@@ -40,7 +40,6 @@ APEX = (0.3, 0.7)
 Of the frames that it takes from generated sequences, 98 % show at least half of their sequence's apex.
 """
 
-_SUBJECT = re.compile(r"([FM])(\d{1,4})", re.IGNORECASE | re.ASCII)
 _FRAME = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -80,11 +79,11 @@ class Bu4dfe(Dataset):
         findings = Findings()
         landmarks: dict[str, str] = {}
         for folder in walk(self.root, findings):
-            subject, shown = _SUBJECT.fullmatch(folder.names[-2] if len(folder.names) > 1 else ""), folder.names[-1]
+            subject, shown = subject_of(folder.names[-2] if len(folder.names) > 1 else ""), folder.names[-1]
             if subject is None or shown.lower() not in FOLDERS:
                 _tell_other(findings, folder, subject is not None)
                 continue
-            sequence = f"{subject[1].upper()}{int(subject[2]):03d}/{shown.capitalize()}"
+            sequence = f"{subject}/{shown.capitalize()}"
             for name, entry in folder.files.items():
                 stem, suffix = split_suffix(name)
                 if suffix in (".bnd", ".lm3") and _FRAME.fullmatch(stem):

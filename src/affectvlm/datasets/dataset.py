@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,6 +45,8 @@ class Dataset(ABC):
         The folder of the data set; one that holds it, or one inside it, will do.
     protocol : str, optional
         One of :attr:`protocols`; the first where none is given.
+    classes : collection of str
+        Of one's own, which names of folders and lists of labels may say beside the project's emotions.
 
     Raises
     ------
@@ -59,8 +62,9 @@ class Dataset(ABC):
     """By name; the first is the default."""
     whole: ClassVar[Whole] = Whole()
 
-    def __init__(self, root: str | Path, protocol: str | None = None) -> None:
+    def __init__(self, root: str | Path, protocol: str | None = None, classes: Collection[str] = ()) -> None:
         self.root = Path(root)
+        self.classes = classes
         self.protocol = next(iter(self.protocols)) if protocol is None else protocol
         if self.protocol not in self.protocols:
             raise ConfigError(
@@ -170,6 +174,12 @@ def everything(scans: Sequence[FoundScan]) -> Sequence[FoundScan]:
 def showing(*emotions: str) -> Callable[[Sequence[FoundScan]], Iterable[FoundScan]]:
     """Make a choice of the scans of some emotions."""
     return lambda scans: [scan for scan in scans if scan.emotion in emotions]
+
+
+def subject_of(name: str) -> str | None:
+    """Write a subject's name alike however a folder has it, ``f1`` or ``F0001``: ``F001``; None when it is none."""
+    found = re.fullmatch(r"([FM])(\d{1,4})", name, re.IGNORECASE | re.ASCII)
+    return found and f"{found[1].upper()}{int(found[2]):03d}"
 
 
 def sex_of(letter: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import ClassVar
 from affectvlm.datasets.dataset import Dataset, Protocol, everything, showing
 from affectvlm.datasets.file_tree import SCANS, add_scan, scans_in, split_suffix, walk
 from affectvlm.datasets.found import Findings, Problem
-from affectvlm.datasets.labels_csv import LABELS, SYNONYMS, emotion_named, read_labels
+from affectvlm.datasets.labels_csv import LABELS, emotion_named, emotions_known, read_labels
 from affectvlm.emotions import EMOTIONS
 
 LISTED = (*SCANS, ".png")
@@ -56,10 +56,13 @@ class FolderDataset(Dataset):
                     findings.problems.append(Problem(str(folder.path), what))
                 continue
             subject, shown = folder.below
-            emotion = emotion_named(shown)
+            emotion = emotion_named(shown, self.classes)
             if scans and emotion is None:
-                known = ", ".join(SYNONYMS)
-                what = f"expected a folder named after an emotion, found {shown!r}; rename it to one of {known}"
+                known = emotions_known(self.classes)
+                what = (
+                    f"expected a folder named after an emotion, found {shown!r}; rename it to one of {known}, or name "
+                    "a vocabulary that has it (--vocabulary)"
+                )
                 findings.problems.append(Problem(str(folder.path), what, subject, blocks=True))
                 continue
             for stem, entry in scans:
@@ -69,7 +72,7 @@ class FolderDataset(Dataset):
     def _find_listed(self, findings: Findings) -> None:
         """Take the files that the list names, as far as the walk comes upon them: no other is ever opened."""
         file = self.root / LABELS
-        labels, problems = read_labels(file)
+        labels, problems = read_labels(file, own=self.classes)
         findings.problems += problems
         listed = {label.path: label for label in labels}
         for folder in walk(self.root, findings):

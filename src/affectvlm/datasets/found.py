@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import in_one_line
 from affectvlm.scan import Sample, read_scan
 
@@ -67,6 +68,14 @@ class FoundScan:
             frame=self.frame,
             landmarks=None if self.landmarks is None else Path(self.landmarks),
         )
+
+
+def with_all_six(scans: Iterable[FoundScan]) -> set[str]:
+    """Name the subjects who show all six emotions."""
+    shown: dict[str, set[str | None]] = {}
+    for scan in scans:
+        shown.setdefault(scan.subject, set()).add(scan.emotion)
+    return {subject for subject, own in shown.items() if own.issuperset(EMOTIONS)}
 
 
 @dataclass(frozen=True)

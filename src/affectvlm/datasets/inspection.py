@@ -10,8 +10,8 @@ from itertools import groupby, pairwise
 
 import numpy as np
 
-from affectvlm.datasets.found import Findings, FoundScan, Problem
-from affectvlm.emotions import EMOTIONS, FURTHER_EXPRESSIONS
+from affectvlm.datasets.found import Findings, FoundScan, Problem, with_all_six
+from affectvlm.emotions import class_order
 from affectvlm.errors import AffectVLMError
 from affectvlm.scan import read_scan
 
@@ -145,14 +145,11 @@ def inspect_findings(
 
 def _counts(scans: Sequence[FoundScan]) -> dict[str, int]:
     sexes = Counter({scan.subject: scan.attributes.get("sex", "") for scan in scans}.values())
-    emotional: dict[str, set[str | None]] = {}
-    for scan in scans:
-        emotional.setdefault(scan.subject, set()).add(scan.emotion)
     counts = {
-        "subjects": len(emotional),
+        "subjects": len({scan.subject for scan in scans}),
         "female": sexes["female"],
         "male": sexes["male"],
-        "with all six emotions": sum(shown.issuperset(EMOTIONS) for shown in emotional.values()),
+        "with all six emotions": len(with_all_six(scans)),
         "sequences": len({scan.sequence for scan in scans if scan.sequence}),
         "scans": len(scans),
         "labelled scans": sum(scan.emotion is not None for scan in scans),
@@ -169,8 +166,7 @@ def _counts(scans: Sequence[FoundScan]) -> dict[str, int]:
 
 def _subjects(scans: Sequence[FoundScan], problems: Sequence[Problem]) -> Iterator[dict[str, object]]:
     """A row for each subject."""
-    present = {scan.emotion for scan in scans}
-    shown = [emotion for emotion in EMOTIONS + FURTHER_EXPRESSIONS if emotion in present]
+    shown = class_order({scan.emotion for scan in scans if scan.emotion is not None})
     sexed = any("sex" in scan.attributes for scan in scans)
     sequenced = any(scan.sequence for scan in scans)
     odd = Counter(problem.subject for problem in problems)

@@ -7,7 +7,7 @@ Columns, in any order: ``path`` (from the folder of the list), ``subject``, ``em
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
@@ -77,12 +77,18 @@ class _CellError(Exception):
     """What is wrong with a line."""
 
 
-def emotion_named(text: str) -> str | None:
-    """Name the emotion that somebody's word stands for; None where it is not known."""
-    return _EMOTION_OF.get(text.strip().lower())
+def emotion_named(text: str, own: Collection[str] = ()) -> str | None:
+    """Name the emotion that somebody's word stands for, or the class of one's own; None where it is not known."""
+    name = text.strip().lower()
+    return name if name in own else _EMOTION_OF.get(name)
 
 
-def read_labels(file: Path, subjects: bool = True) -> tuple[list[Label], list[Problem]]:
+def emotions_known(own: Collection[str] = ()) -> str:
+    """List the emotions, and classes of one's own, that labels can name, for a message."""
+    return ", ".join(dict.fromkeys((*SYNONYMS, *own)))
+
+
+def read_labels(file: Path, subjects: bool = True, own: Collection[str] = ()) -> tuple[list[Label], list[Problem]]:
     """Read a list of labels; a line that cannot be used becomes a problem that blocks.
 
     Parameters
@@ -90,6 +96,8 @@ def read_labels(file: Path, subjects: bool = True) -> tuple[list[Label], list[Pr
     file : Path
     subjects : bool
         Whether the column ``subject`` must be there; a data set whose file names tell the subject needs none.
+    own : collection of str
+        Classes that the column ``emotion`` may name beside the project's.
     """
     labels: list[Label] = []
     problems: list[Problem] = []
@@ -111,7 +119,7 @@ def read_labels(file: Path, subjects: bool = True) -> tuple[list[Label], list[Pr
                 problems.append(Problem(str(file), f"has columns that are not read: {', '.join(others)}"))
             for cells in lines:
                 try:
-                    labels.append(_label(lines.line_num, cells, subjects))
+                    labels.append(_label(lines.line_num, cells, subjects, own))
                 except _CellError as bad:
                     problems.append(Problem(f"{file}, line {lines.line_num}", str(bad), blocks=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -127,14 +135,14 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _label(line: int, cells: Mapping[str | None, str | list[str]], subjects: bool) -> Label:
+def _label(line: int, cells: Mapping[str | None, str | list[str]], subjects: bool, own: Collection[str]) -> Label:
     if None in cells:
         raise _CellError("has more cells than the first line has names; put cells that hold a comma in quotes")
     row = {name: str(cells.get(name, "")).strip() for name in _COLUMNS}
     if subjects and not row["subject"]:
         raise _CellError("names no subject; nobody may stand on both sides of a split, so that it is needed")
-    if (emotion := emotion_named(row["emotion"])) is None:
-        raise _CellError(f"expected an emotion, one of {', '.join(SYNONYMS)}; found {row['emotion'][:SHOWN]!r}")
+    if (emotion := emotion_named(row["emotion"], own)) is None:
+        raise _CellError(f"expected an emotion, one of {emotions_known(own)}; found {row['emotion'][:SHOWN]!r}")
     if bool(row["sequence"]) != bool(row["frame"]):
         raise _CellError("has a sequence without a frame's number, or the other way round; fill in both or neither")
     intensity, frame = _number(row, "intensity", 1, 4), _number(row, "frame", 0, 10**9)

@@ -27,7 +27,7 @@ class UnlabelledDataset(Dataset):
         file = self.root / LABELS
         if not file.is_file() or not findings.scans:
             return findings
-        labels, problems = read_labels(file, subjects=False)
+        labels, problems = read_labels(file, subjects=False, own=self.classes)
         listed = {label.path: label for label in labels}
         findings.scans = [self._labelled(scan, listed) for scan in findings.scans]
         findings.problems += problems

@@ -1,5 +1,6 @@
-"""Words for what faces show: the prompt grammar and its tokenizer."""
+"""Words for what faces show: the vocabulary, the prompt grammar and its tokenizer."""
 
-from affectvlm.language.grammar import Grammar
+from affectvlm.language.grammar import Grammar, Known
+from affectvlm.language.vocabulary import Vocabulary
 
-__all__ = ["Grammar"]
+__all__ = ["Grammar", "Known", "Vocabulary"]

@@ -1,4 +1,4 @@
-"""The prompt language: templates x emotion words x what is known of the subject.
+"""The prompt language: templates x emotion words x what is known of the sample.
 
 Augmented prompts are AffectVLM's (Behzad and Zhao 2025): wording and subject attributes vary ("a joyful expression of
 a young female"). The words and templates are our own.
@@ -6,66 +6,43 @@ a young female"). The words and templates are our own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any
 
 import numpy as np
 
-# "a ___ face": adjectives; "a face of ___": nouns.
-ADJECTIVES: dict[str, tuple[str, ...]] = {
-    "anger": ("angry", "furious", "irate", "enraged", "mad", "wrathful"),
-    "disgust": ("disgusted", "revolted", "repulsed", "nauseated", "sickened", "grossed-out"),
-    "fear": ("fearful", "afraid", "scared", "frightened", "terrified", "panicked"),
-    "happiness": ("happy", "joyful", "cheerful", "delighted", "glad", "smiling"),
-    "sadness": ("sad", "sorrowful", "unhappy", "gloomy", "downcast", "mournful"),
-    "surprise": ("surprised", "astonished", "amazed", "startled", "stunned", "astounded"),
-    "neutral": ("neutral", "expressionless", "calm", "relaxed", "blank", "impassive"),
-    "embarrassment": ("embarrassed", "abashed", "ashamed", "sheepish", "flustered", "self-conscious"),
-    "pain": ("pained", "hurting", "suffering", "agonised", "tormented", "aching"),
-    "contempt": ("contemptuous", "scornful", "disdainful", "sneering", "derisive", "dismissive"),
-}
+from affectvlm.errors import ConfigError
+from affectvlm.language.template import BESIDE, KINDS, beside, fill, kind_of
+from affectvlm.language.vocabulary import Vocabulary, Words
 
-NOUNS: dict[str, tuple[str, ...]] = {
-    "anger": ("anger", "rage", "fury"),
-    "disgust": ("disgust", "revulsion", "repulsion"),
-    "fear": ("fear", "terror", "fright"),
-    "happiness": ("happiness", "joy", "delight"),
-    "sadness": ("sadness", "sorrow", "grief"),
-    "surprise": ("surprise", "astonishment", "amazement"),
-    "neutral": ("neutrality", "calmness", "rest"),
-    "embarrassment": ("embarrassment", "shame", "awkwardness"),
-    "pain": ("pain", "agony", "suffering"),
-    "contempt": ("contempt", "scorn", "disdain"),
-}
+SAID = 0.5
+"""How often something that is known is said."""
 
-# {who} is the subject: "person", "young woman", "older face"; {a} in front of a word becomes "a" or "an".
-ADJECTIVE_TEMPLATES: tuple[str, ...] = (
-    "{a} {word} {who}",
-    "a 3D scan of {a} {word} {who}",
-    "a face scan of {a} {word} {who}",
-    "a {who} who looks {word}",
-    "{a} {word} facial expression of a {who}",
-    "this {who} appears {word}",
-    "the {word} face of a {who}",
-    "a {who} with {a} {word} face",
-)
+WORDS_A_TEMPLATE = 2
+"""Of a class's ensemble, unless more are needed for every word to occur."""
 
-NOUN_TEMPLATES: tuple[str, ...] = (
-    "a {who} showing {word}",
-    "a facial expression of {word}, {who}",
-    "the face of a {who} expressing {word}",
-    "a {who} with a look of {word}",
-    "a scan of a {who} in {word}",
-    "{word} on the face of a {who}",
-)
 
-NEUTRAL_SUBJECTS = ("person", "face", "human", "subject")
-SUBJECTS: dict[str, tuple[str, ...]] = {
-    "female": ("woman", "female"),
-    "male": ("man", "male"),
-}
-AGES = ("young", "middle-aged", "older")
-ANCESTRIES: dict[str, str] = {"african": "African", "asian": "Asian", "european": "European"}
+@dataclass(frozen=True)
+class Known:
+    """What is known of a sample beside its class; what the vocabulary has no words for is not said.
+
+    Parameters
+    ----------
+    attributes : mapping of str -> str
+        Of the subject, such as ``{"sex": "female", "age": "young"}``.
+    intensity : int, optional
+        1 (slight) to 4 (full).
+    view, map : str, optional
+        One of the rig's views, and one of its maps.
+    """
+
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    intensity: int | None = None
+    view: str | None = None
+    map: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,47 +52,111 @@ class Grammar:
     Parameters
     ----------
     classes : tuple of str
-        Names from :data:`affectvlm.emotions.EMOTIONS` and ``FURTHER_EXPRESSIONS``.
+        Names that the vocabulary has words for.
+    vocabulary : Vocabulary
+        The packaged one where none is given.
+
+    Raises
+    ------
+    ConfigError
+        A class has no words, or shares one with another.
     """
 
     classes: tuple[str, ...]
+    vocabulary: Vocabulary = field(default_factory=Vocabulary.packaged)
 
-    def sample(self, emotion: str, attributes: Mapping[str, str], rng: np.random.Generator) -> str:
-        """Draw one training prompt; attributes that are not known are left out, known ones are used half the time."""
-        who = _pick(NEUTRAL_SUBJECTS, rng)
-        if attributes.get("sex") in SUBJECTS and rng.random() < 0.5:
-            who = _pick(SUBJECTS[attributes["sex"]], rng)
-        if attributes.get("ancestry") in ANCESTRIES and rng.random() < 0.5:
-            who = f"{ANCESTRIES[attributes['ancestry']]} {who}"
-        if attributes.get("age") in AGES and rng.random() < 0.5:
-            who = f"{attributes['age']} {who}"
-        n_adjective = len(ADJECTIVE_TEMPLATES)
-        which = int(rng.integers(n_adjective + len(NOUN_TEMPLATES)))
-        if which < n_adjective:
-            return _fill(ADJECTIVE_TEMPLATES[which], _pick(ADJECTIVES[emotion], rng), who)
-        return _fill(NOUN_TEMPLATES[which - n_adjective], _pick(NOUNS[emotion], rng), who)
+    def __post_init__(self) -> None:
+        words = self.vocabulary.classes
+        if unknown := [name for name in self.classes if name not in words]:
+            raise ConfigError(
+                f"the vocabulary has no words for the class {unknown[0]!r}, only for {', '.join(words)}; "
+                "add some (docs/language.md) and name the file with --vocabulary"
+            )
+        owner: dict[str, str] = {}
+        for name in self.classes:
+            for word in (word for kind in KINDS for word in words[name].of_kind(kind)):
+                if (other := owner.setdefault(word.lower(), name)) != name:
+                    raise ConfigError(
+                        f"the word {word!r} stands for {other} and for {name}; keep it in one of them in the vocabulary"
+                    )
+
+    def sample(self, emotion: str, known: Known, rng: np.random.Generator) -> str:
+        """Draw one training prompt; what is known is said half the time."""
+        words, every = self.vocabulary.classes[emotion], self.vocabulary
+        template = _pick(self._templates[emotion], rng)
+        said = {kind_of(template): _pick(words.of_kind(kind_of(template)), rng), "who": self._who(known, rng)}
+        tables: dict[str, Mapping[Any, Words]] = {"intensity": every.intensity, "view": every.view, "map": every.map}
+        for slot in beside(template):
+            phrases = tables[slot].get(getattr(known, slot))
+            if phrases and rng.random() < SAID:
+                said[slot] = _pick(phrases, rng)
+        return fill(template, said)
+
+    def _who(self, known: Known, rng: np.random.Generator) -> str:
+        people = self.vocabulary.sex.get(known.attributes.get("sex", ""))
+        who = [_pick(people if people and rng.random() < SAID else self.vocabulary.people, rng)]
+        for attribute, values in reversed(self.vocabulary.attributes.items()):
+            phrases = values.get(known.attributes.get(attribute, ""))
+            if phrases and rng.random() < SAID:
+                who.insert(0, _pick(phrases, rng))
+        return " ".join(who)
 
     def ensemble(self, emotion: str) -> list[str]:
-        """List the prompts whose mean embedding stands for a class; never with a subject's attributes (they leak)."""
-        adjective = [_fill(t, w, "person") for t in ADJECTIVE_TEMPLATES for w in ADJECTIVES[emotion]]
-        return adjective + [_fill(t, w, "person") for t in NOUN_TEMPLATES for w in NOUNS[emotion]]
+        """List the prompts whose mean embedding stands for a class: every template and every word, not their product.
+
+        Nothing is said beside the class: a subject's attributes would leak what a test must not know.
+        """
+        words, people = self.vocabulary.classes[emotion], self.vocabulary.people
+        prompts: dict[str, None] = {}  # in order, each once
+        for kind in KINDS:
+            own = words.of_kind(kind)
+            templates = [template for template in self._templates[emotion] if kind_of(template) == kind]
+            each = min(len(own), max(WORDS_A_TEMPLATE, -(-len(own) // max(1, len(templates)))))
+            for number, (template, _) in enumerate(product(templates, range(each))):
+                said = {kind: own[number % len(own)], "who": people[number % len(people)]}
+                prompts[fill(template, said)] = None
+        return list(prompts)
 
     def corpus(self) -> list[str]:
-        """List every prompt that can be drawn, up to the choice of subject words: what a tokenizer is trained on."""
-        ages = ("", *(f"{age} " for age in AGES))
-        ancestries = ("", *(f"{ancestry} " for ancestry in ANCESTRIES.values()))
-        words = (*NEUTRAL_SUBJECTS, *SUBJECTS["female"], *SUBJECTS["male"])
-        people = [age + ancestry + who for age in ages for ancestry in ancestries for who in words]
-        texts = [text for emotion in self.classes for text in self.ensemble(emotion)]
-        return texts + [_fill(t, "happy", who) for t in ADJECTIVE_TEMPLATES for who in people]
+        """List prompts with every word that can occur in one: what a tokenizer is trained on."""
+        return [prompt for name in self.classes for prompt in self._wordings(name)] + list(self._additions())
+
+    def _wordings(self, name: str) -> Iterator[str]:
+        """Yield every template with every word of a class."""
+        words = self.vocabulary.classes[name]
+        for template in self._templates[name]:
+            kind = kind_of(template)
+            yield from (fill(template, {kind: word, "who": self.vocabulary.people[0]}) for word in words.of_kind(kind))
+
+    def _additions(self) -> Iterator[str]:
+        """Yield every template that a class has words for with all that can be said beside the class."""
+        every = self.vocabulary
+        people = [*every.people, *(word for own in every.sex.values() for word in own)]
+        named = [word for values in every.attributes.values() for own in values.values() for word in own]
+        who = people + [f"{word} {people[0]}" for word in named]
+        tables: dict[str, list[str]] = {
+            slot: [word for own in getattr(every, slot).values() for word in own] for slot in BESIDE
+        }
+        first: dict[str, str] = {}
+        for name in self.classes:
+            for template in self._templates[name]:
+                first.setdefault(template, every.classes[name].of_kind(kind_of(template))[0])
+        for template, word in first.items():
+            said = {kind_of(template): word, "who": people[0]}
+            if "{who}" in template:
+                yield from (fill(template, {**said, "who": phrase}) for phrase in who)
+            for slot in beside(template):
+                yield from (fill(template, {**said, slot: phrase}) for phrase in tables[slot])
+
+    @cached_property
+    def _templates(self) -> dict[str, list[str]]:
+        """Class -> the templates that it has words for."""
+        every = self.vocabulary
+        return {
+            name: [template for template in every.templates if every.classes[name].of_kind(kind_of(template))]
+            for name in self.classes
+        }
 
 
-def _pick(words: tuple[str, ...], rng: np.random.Generator) -> str:
+def _pick(words: Words | Sequence[str], rng: np.random.Generator) -> str:
     return words[int(rng.integers(len(words)))]
-
-
-def _fill(template: str, word: str, who: str) -> str:
-    text = template.format(a="an" if word[0] in "aeiou" else "a", word=word, who=who)
-    for vowel in ("older", "African", "Asian"):
-        text = text.replace(f"a {vowel}", f"an {vowel}")
-    return text

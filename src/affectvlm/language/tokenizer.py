@@ -11,7 +11,7 @@ MAX_TOKENS = 48
 START, END, PAD = "<start>", "<end>", "<pad>"
 
 
-def train_tokenizer(grammar: Grammar, vocabulary: int = 768) -> PreTrainedTokenizerFast:
+def train_tokenizer(grammar: Grammar, vocabulary: int = 2048) -> PreTrainedTokenizerFast:
     """Train byte-level pair encoding on all prompts: frequent words become one token, unknown ones their pieces.
 
     Parameters

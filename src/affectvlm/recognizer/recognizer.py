@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -75,29 +75,51 @@ class Recognizer:
         """The expressions that the model knows, in the order of its probabilities."""
         return self.model.classes
 
-    def predict(self, scans: Sequence[FaceScan | str | Path]) -> list[Prediction]:
+    def predict(
+        self,
+        scans: Sequence[FaceScan | str | Path],
+        labels: Sequence[str] | None = None,
+        on_progress: Callable[[int], None] = lambda done: None,
+    ) -> list[Prediction]:
         """Recognise scans one by one; one that cannot be used gets an error and the others are still done.
 
         Parameters
         ----------
         scans : sequence of FaceScan or path
             In any unit and pose that :func:`affectvlm.scan.normalize` can mend.
+        labels : sequence of str, optional
+            Classes in one's own words in place of the model's, such as "a person in pain"; see :meth:`describe`.
+        on_progress : callable
+            Called with the number of scans done so far.
 
         Returns
         -------
         list of Prediction
             One a scan, in the same order.
-        """
-        return [self._predict_one(scan) for scan in scans]
 
-    def _predict_one(self, scan: FaceScan | str | Path) -> Prediction:
+        Raises
+        ------
+        ModelError
+            Fewer than two labels, one of them empty, or two the same.
+        """
+        if labels is not None and (len(labels) < 2 or len(set(labels)) < len(labels)):
+            raise ModelError(f"expected two labels or more, all of them different; found {list(labels)}")
+        classes = self.classes if labels is None else labels
+        prompts = self._class_embeddings if labels is None else self._embedded(labels)
+        predictions = []
+        for done, scan in enumerate(scans, 1):
+            predictions.append(self._predict_one(scan, classes, prompts))
+            on_progress(done)
+        return predictions
+
+    def _predict_one(self, scan: FaceScan | str | Path, classes: Sequence[str], prompts: Tensor) -> Prediction:
         path = scan.source if isinstance(scan, FaceScan) else str(scan)
         try:
-            probabilities = self.predict_proba(self.views(scan))
+            probabilities = self._probabilities(self.views(scan), prompts)
         except ScanError as error:
             return Prediction(path, error=str(error))
         best = int(probabilities.argmax())
-        return Prediction(path, self.classes[best], dict(zip(self.classes, probabilities.tolist(), strict=True)))
+        return Prediction(path, classes[best], dict(zip(classes, probabilities.tolist(), strict=True)))
 
     def views(self, scan: FaceScan | str | Path) -> Views:
         """Draw the views of a scan that the model looks at.
@@ -133,11 +155,14 @@ class Recognizer:
         -------
         (descriptions,) float64, sum 1
         """
-        texts = [text for text in descriptions if text.strip()]
-        if len(texts) != len(descriptions) or not texts:
+        return self._probabilities(views, self._embedded(descriptions))
+
+    @torch.inference_mode()
+    def _embedded(self, descriptions: Sequence[str]) -> Tensor:
+        """(descriptions, D), unit length: each read as it stands."""
+        if not descriptions or not all(text.strip() for text in descriptions):
             raise ModelError("expected at least one description, none of them empty; type what a face might show")
-        with torch.inference_mode():
-            return self._probabilities(views, self.model.encode_text(texts))
+        return self.model.encode_text(list(descriptions))
 
     @cached_property
     def _class_embeddings(self) -> Tensor:
