@@ -2,7 +2,6 @@ import json
 
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPModel
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ModelError
@@ -77,50 +76,6 @@ def test_a_saved_model_is_the_same_model(model, tmp_path):
 def test_a_saved_model_is_safetensors_and_json_only(model, tmp_path):
     model.save(tmp_path / "model")
     assert {path.suffix for path in (tmp_path / "model").iterdir()} == {".json", ".safetensors"}
-
-
-def _clip(folder, size=16):
-    """A tiny CLIP with random weights and a tokenizer, in transformers' own folder layout."""
-    from affectvlm.language.tokenizer import train_tokenizer
-
-    tokenizer = train_tokenizer(Grammar(EMOTIONS))
-    shared = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-    text = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id, **shared}
-    vision = {"image_size": size, "patch_size": 8, **shared}
-    torch.manual_seed(3)
-    clip = CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=12)).eval()
-    clip.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return clip, tokenizer
-
-
-def test_a_clip_from_a_folder_gives_that_clips_own_embeddings(tmp_path):
-    clip, tokenizer = _clip(tmp_path / "clip")
-    model = AffectVLM.build(
-        ModelConfig(pretrained=str(tmp_path / "clip")), EMOTIONS, Rig(size_px=16, maps=("normals",))
-    )
-    views = _views(channels=3)
-    theirs = clip.get_image_features(pixel_values=views.flatten(0, 1)).pooler_output
-    torch.testing.assert_close(
-        model.eval().encode_views(*_still(views)).flatten(0, 1), torch.nn.functional.normalize(theirs, dim=-1)
-    )
-    batch = tokenizer(["a happy face", "a sad person"], padding=True, return_tensors="pt")
-    words = clip.get_text_features(batch["input_ids"], batch["attention_mask"]).pooler_output
-    torch.testing.assert_close(
-        model.encode_text(["a happy face", "a sad person"]), torch.nn.functional.normalize(words, dim=-1)
-    )
-    model.save(tmp_path / "mine")
-    assert torch.equal(
-        AffectVLM.load(tmp_path / "mine").encode_views(*_still(views)), model.encode_views(*_still(views))
-    )
-
-
-def test_a_clip_of_another_size_or_without_files_is_refused_with_the_reason(tmp_path):
-    _clip(tmp_path / "clip")
-    with pytest.raises(ModelError, match="3 channels of 16 px, but the rig gives 4 of 64 px"):
-        AffectVLM.build(ModelConfig(pretrained=str(tmp_path / "clip")), EMOTIONS, Rig())
-    with pytest.raises(ModelError, match=r"a folder with config.json, model.safetensors"):
-        AffectVLM.build(ModelConfig(pretrained=str(tmp_path / "nothing")), EMOTIONS, Rig())
 
 
 def _edit(folder, **changes):

@@ -193,6 +193,16 @@ def test_a_model_of_sequences_is_saved_whole_and_blind_to_what_is_missing(time, 
         torch.testing.assert_close(model.encode_faces(views, seen), faces)
 
 
+def test_a_view_that_is_seen_in_one_frame_takes_no_part_in_a_model_of_movement():
+    model, (views, seen) = _model("rank_pooling"), _clip()
+    seen[:], seen[0, 1:, 2] = True, False  # the third view of the first face: one frame
+    assert model.present(seen).tolist() == [[True, True, False], [True, True, True]]
+    with torch.inference_mode():
+        faces = model.encode_faces(views, seen)
+        seen[0, 0, 2] = False
+        torch.testing.assert_close(model.encode_faces(views, seen), faces)
+
+
 def test_a_model_answers_a_stream_as_it_answers_what_has_been_seen_of_it():
     model, (views, seen) = _model("causal"), _clip()
     with torch.inference_mode():

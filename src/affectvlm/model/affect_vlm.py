@@ -6,18 +6,17 @@ import json
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from affectvlm.errors import ModelError
+from affectvlm.errors import ConfigError, ModelError
 from affectvlm.files import written_whole
-from affectvlm.language import Grammar
+from affectvlm.language import Grammar, Vocabulary
 from affectvlm.model.config import ModelConfig
 from affectvlm.model.fusion import FusionName, build_fusion
-from affectvlm.model.time import TimeName, build_time, dynamic_images
+from affectvlm.model.time import FRAMES_THAT_MOVE, TimeName, build_time, dynamic_images
 from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
 from affectvlm.views import Rig
 
@@ -35,8 +34,8 @@ class AffectVLM(nn.Module):
     ----------
     towers : Towers
     tokenizer : PreTrainedTokenizerBase
-    classes : tuple of str
-        In the order of every probability that the model gives.
+    grammar : Grammar
+        The classes, in the order of every probability that the model gives, and the words for them.
     rig : Rig
         The views that the model is made for.
     fusion, time : str
@@ -54,7 +53,7 @@ class AffectVLM(nn.Module):
         self,
         towers: Towers,
         tokenizer: PreTrainedTokenizerBase,
-        classes: tuple[str, ...],
+        grammar: Grammar,
         rig: Rig,
         fusion: FusionName = "weights",
         time: TimeName = "mean",
@@ -65,15 +64,31 @@ class AffectVLM(nn.Module):
         self.fusion = build_fusion(fusion, len(rig.names), towers.embedding_dim)
         self.time = build_time(time, towers.embedding_dim)
         self.tokenizer = tokenizer
-        self.classes = classes
+        self.grammar = grammar
         self.rig = rig
         self.register_buffer("logit_scale", torch.tensor(10.0))
 
     @classmethod
-    def build(cls, config: ModelConfig, classes: tuple[str, ...], rig: Rig) -> AffectVLM:
-        """Build a model to be trained: fresh small towers, or those of a CLIP."""
-        towers, tokenizer = build_towers(config, rig, Grammar(classes))
-        return cls(towers, tokenizer, classes, rig, config.fusion, config.time)
+    def build(
+        cls, config: ModelConfig, classes: tuple[str, ...], rig: Rig, vocabulary: Vocabulary | None = None
+    ) -> AffectVLM:
+        """Build a model to be trained: fresh small towers, or pretrained ones.
+
+        Raises
+        ------
+        ConfigError
+            The vocabulary (None: the packaged one) has no words for a class.
+        ModelError
+            Pretrained towers cannot be read, or do not fit.
+        """
+        grammar = Grammar(classes, vocabulary or Vocabulary.packaged())
+        towers, tokenizer = build_towers(config, rig, grammar)
+        return cls(towers, tokenizer, grammar, rig, config.fusion, config.time)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of every probability that the model gives."""
+        return self.grammar.classes
 
     @property
     def device(self) -> torch.device:
@@ -83,7 +98,7 @@ class AffectVLM(nn.Module):
     def encode_views(self, views: Tensor, seen: Tensor) -> Tensor:
         """(B, T, V, C, H, W) and (B, T, V) -> (B, V, D), unit length: Z_i = f(V_i), one encoder for all views.
 
-        The frames of each view are summed up in one embedding. Where a view is seen in no frame it is zero.
+        The frames of each view are summed up in one embedding; it is zero where the view is not :meth:`present`.
         """
         if self.time_name == "rank_pooling":
             views, seen = dynamic_images(views, seen)  # T = 1
@@ -94,8 +109,12 @@ class AffectVLM(nn.Module):
 
     def encode_faces(self, views: Tensor, seen: Tensor) -> Tensor:
         """(B, T, V, C, H, W) and (B, T, V) -> (B, D), unit length: the views of each face, fused."""
-        fused: Tensor = self.fusion(self.encode_views(views, seen), seen.any(dim=1))
+        fused: Tensor = self.fusion(self.encode_views(views, seen), self.present(seen))
         return fused
+
+    def present(self, seen: Tensor) -> Tensor:
+        """(B, T, V) -> (B, V) bool: the views that are seen in as many frames as an embedding of them takes."""
+        return seen.sum(dim=1) >= (FRAMES_THAT_MOVE if self.time_name == "rank_pooling" else 1)
 
     def encode_so_far(self, views: Tensor, seen: Tensor) -> Tensor:
         """(B, T, V, C, H, W) and (B, T, V) -> (B, T, D), unit length: each frame with those before it, fused.
@@ -140,8 +159,7 @@ class AffectVLM(nn.Module):
 
     def encode_classes(self) -> Tensor:
         """(classes, D), unit length: each class's prompt ensemble, without any subject's attributes."""
-        grammar = Grammar(self.classes)
-        return self.encode_prompts([grammar.ensemble(name) for name in self.classes])
+        return self.encode_prompts([self.grammar.ensemble(name) for name in self.classes])
 
     def logits(self, fused: Tensor, prompts: Tensor) -> Tensor:
         """(B, D) fused views and (P, D) prompts -> (B, P): their cosines, scaled."""
@@ -152,7 +170,11 @@ class AffectVLM(nn.Module):
         return self.logits(fused, prompts).softmax(dim=-1)
 
     def save(self, folder: Path) -> None:
-        """Write the model into a folder: safetensors and JSON, the configuration last."""
+        """Write the model into a folder: safetensors and JSON, the configuration last.
+
+        Low-rank adapters are merged into the weights first: what is written needs no peft to be read.
+        """
+        self.towers.merge_adapters()
         folder.mkdir(parents=True, exist_ok=True)
         (folder / CONFIG).unlink(missing_ok=True)  # a folder without it is not a model
         self.tokenizer.save_pretrained(folder)
@@ -161,6 +183,7 @@ class AffectVLM(nn.Module):
         description = {
             "format": FORMAT,
             "classes": list(self.classes),
+            "vocabulary": self.grammar.vocabulary.model_dump(mode="json"),
             "rig": self.rig.model_dump(mode="json"),
             "rig_fingerprint": self.rig.fingerprint,
             "towers": towers_to_dict(self.towers),
@@ -168,7 +191,7 @@ class AffectVLM(nn.Module):
             "time": self.time_name,
         }
         with written_whole(folder / CONFIG) as path:
-            path.write_text(json.dumps(description, indent=2))
+            path.write_text(json.dumps(description, indent=2, ensure_ascii=False), "utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> AffectVLM:
@@ -186,15 +209,16 @@ class AffectVLM(nn.Module):
                 "or name its folder with --model"
             )
         try:
-            kept = json.loads(config.read_text())
+            kept = json.loads(config.read_text("utf-8"))
             if kept["format"] != FORMAT:
                 raise ModelError(f"{config}: expected format {FORMAT}, found {kept['format']}; train the model again")
             rig = Rig(**kept["rig"])
             towers = towers_from_dict(kept["towers"])
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = cls(towers, tokenizer, tuple(kept["classes"]), rig, kept["fusion"], kept["time"])
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            grammar = Grammar(tuple(kept["classes"]), Vocabulary.model_validate(kept["vocabulary"]))
+            model = cls(towers, tokenizer, grammar, rig, kept["fusion"], kept["time"])
             model.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ConfigError) as error:
             reason = str(error).splitlines()[0]
             raise ModelError(f"{folder}: the model is damaged ({reason}); train it again") from error
         if rig.fingerprint != kept["rig_fingerprint"]:

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 TimeName = Literal["mean", "attention", "causal", "rank_pooling"]
 
+FRAMES_THAT_MOVE = 2
+"""Fewer frames make no dynamic image."""
+
 
 class TemporalMean(nn.Module):
     """The mean direction of the frames that are seen; where none is, zero."""
@@ -123,11 +126,11 @@ def dynamic_images(views: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     -------
     views : (B, 1, V, C, H, W)
     seen : (B, 1, V) bool
-        Fewer than two frames make no dynamic image: the view is missing.
+        False where a view is seen in too few frames to move.
     """
     number, count = seen.cumsum(dim=1), seen.sum(dim=1, keepdim=True)  # (B, T, V), (B, 1, V)
     weights = (2 * number - count - 1) * seen / (count**2 / 4).clamp(min=1)
-    return torch.einsum("btv,btvchw->bvchw", weights.to(views.dtype), views)[:, None], count >= 2
+    return torch.einsum("btv,btvchw->bvchw", weights.to(views.dtype), views)[:, None], count >= FRAMES_THAT_MOVE
 
 
 def build_time(name: TimeName, embedding_dim: int) -> TemporalMean | TemporalAttention:

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
-    AutoTokenizer,
-    CLIPModel,
     CLIPTextConfig,
     PreTrainedConfig,
     PreTrainedModel,
@@ -18,78 +16,67 @@ from transformers import (
     ResNetConfig,
 )
 
-from affectvlm.errors import ModelError
 from affectvlm.language import Grammar
 from affectvlm.language.tokenizer import MAX_TOKENS, train_tokenizer
-from affectvlm.model.config import ModelConfig
+from affectvlm.model.adapters import add_adapters, merge_adapters
+from affectvlm.model.config import SIDES, ModelConfig, Side
+from affectvlm.model.pretrained import TextEncoder, load_clip, load_text_encoder
+from affectvlm.model.text_encoder import Pooling, pool, text_class
 from affectvlm.views import Rig
 
 
 class Towers(nn.Module):
     """An image encoder and a text encoder with a linear projection each, named as in CLIP.
 
-    Towers that start from nothing are centred: what an encoder pools shares a large common part, so that all fresh
-    embeddings lie in a narrow cone, and a loss on their angles can push them into one point. Batch normalisation before
-    the projection takes the common part away. Those of a trained CLIP need none.
+    A projection that starts from nothing is centred: what an encoder pools shares a large common part, so that all
+    fresh embeddings lie in a narrow cone, and a loss on their angles can push them into one point. Batch normalisation
+    before the projection takes the common part away. The projections of a trained CLIP need none.
 
     Parameters
     ----------
-    vision_model, text_model : PreTrainedModel
+    vision_model : PreTrainedModel
         Any of transformers that pools into ``pooler_output``.
-    vision_width, text_width : int
-        Dimensions that they pool into.
+    text_model : PreTrainedModel
+        Any of transformers that turns text into states.
     embedding_dim : int
-    centred : bool
+    centred : tuple of str
+        The sides, ``image`` and ``text``, whose projections start from nothing.
+    pooling : str
+        How the text encoder's states become one vector.
+
+    Attributes
+    ----------
+    pretrained : tuple of str
+        The parts whose weights come from a pretrained model; training is gentler with them. Not saved.
+    frozen : tuple of str
+        The sides whose encoders do not learn. Not saved.
     """
 
     def __init__(
         self,
         vision_model: PreTrainedModel,
         text_model: PreTrainedModel,
-        vision_width: int,
-        text_width: int,
         embedding_dim: int,
-        centred: bool,
+        centred: tuple[Side, ...],
+        pooling: Pooling,
     ) -> None:
         super().__init__()
         self.centred = centred
+        self.pooling = pooling
+        self.pretrained: tuple[str, ...] = ()
+        self.frozen: tuple[Side, ...] = ()
         self.vision_model = vision_model
         self.text_model = text_model
-        self.visual_centre = nn.BatchNorm1d(vision_width) if centred else nn.Identity()
-        self.text_centre = nn.BatchNorm1d(text_width) if centred else nn.Identity()
+        if pooling != "pooler":
+            # BERT's and its kin's: a layer without use, that would learn nothing.
+            text_model.register_module("pooler", None)
+        vision_width, text_width = _pooled_width(vision_model.config), _pooled_width(text_model.config)
+        self.visual_centre = nn.BatchNorm1d(vision_width) if "image" in centred else nn.Identity()
+        self.text_centre = nn.BatchNorm1d(text_width) if "text" in centred else nn.Identity()
         self.visual_projection = nn.Linear(vision_width, embedding_dim, bias=False)
         self.text_projection = nn.Linear(text_width, embedding_dim, bias=False)
         # Convolutions on a CPU are about a quarter faster with the channels innermost.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_configs(
-        cls, vision: PreTrainedConfig, text: PreTrainedConfig, embedding_dim: int, centred: bool
-    ) -> Towers:
-        """Build both towers with fresh weights."""
-        return cls(
-            AutoModel.from_config(vision),
-            AutoModel.from_config(text),
-            _pooled_width(vision),
-            _pooled_width(text),
-            embedding_dim,
-            centred,
-        )
-
-    @classmethod
-    def from_clip(cls, clip: CLIPModel) -> Towers:
-        """Take over a CLIP's towers and projections with their weights."""
-        towers = cls(
-            clip.vision_model,
-            clip.text_model,
-            clip.visual_projection.in_features,
-            clip.text_projection.in_features,
-            clip.visual_projection.out_features,
-            centred=False,
-        )
-        towers.visual_projection = clip.visual_projection
-        towers.text_projection = clip.text_projection
-        return towers
 
     @property
     def embedding_dim(self) -> int:
@@ -100,12 +87,39 @@ class Towers(nn.Module):
         """(N, C, H, W) -> (N, D), unit length."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         pooled = self.vision_model(pixel_values=pixels).pooler_output.flatten(1)  # (N, width[, 1, 1]) -> (N, width)
-        return nn.functional.normalize(self.visual_projection(self.visual_centre(pooled)), dim=-1)
+        return nn.functional.normalize(self.visual_projection(self.visual_centre(pooled)).float(), dim=-1)
 
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """(P, L) token ids and mask -> (P, D), unit length."""
-        pooled = self.text_model(input_ids=input_ids, attention_mask=attention_mask).pooler_output
-        return nn.functional.normalize(self.text_projection(self.text_centre(pooled)), dim=-1)
+        output = self.text_model(input_ids=input_ids, attention_mask=attention_mask)
+        if self.pooling == "pooler":
+            pooled = output.pooler_output
+        else:
+            pooled = pool(output.last_hidden_state, attention_mask, self.pooling)
+        return nn.functional.normalize(self.text_projection(self.text_centre(pooled)).float(), dim=-1)
+
+    def encoder(self, side: Side) -> PreTrainedModel:
+        """Give the encoder of a side, without its projection."""
+        return self.vision_model if side == "image" else self.text_model
+
+    def freeze(self, sides: tuple[Side, ...]) -> None:
+        """Stop the encoders of some sides from learning; what follows them goes on."""
+        self.frozen = sides
+        for side in sides:
+            self.encoder(side).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Towers:
+        """Switch to training or, with False, to inference; frozen encoders stay in the latter, without dropout."""
+        super().train(mode)
+        for side in self.frozen:
+            self.encoder(side).eval()
+        return self
+
+    def merge_adapters(self) -> None:
+        """Take low-rank adapters into the weights, if there are any; what is left is as if there had been none."""
+        merge_adapters(self.vision_model)
+        merge_adapters(self.text_model)
 
 
 def _pooled_width(config: PreTrainedConfig) -> int:
@@ -118,19 +132,54 @@ def build_towers(config: ModelConfig, rig: Rig, grammar: Grammar) -> tuple[Tower
     Raises
     ------
     ModelError
-        The CLIP cannot be read, or its pictures are not of the rig's size and channels.
+        What is pretrained cannot be read, or does not fit the rig.
     """
+    image, text = None, None
     if config.pretrained is not None:
-        return _load_clip(config.pretrained, rig)
-    tokenizer = train_tokenizer(grammar)
-    vision = ResNetConfig(
+        image, text = load_clip(config.pretrained, rig)
+    if config.text_encoder is not None:
+        text = load_text_encoder(config.text_encoder)
+    vision_model = _small_image_encoder(config, rig) if image is None else image.model
+    if text is None:
+        text = _small_text_encoder(config, grammar)
+    fresh = {"image": image is None, "text": text.projection is None}
+    towers = Towers(
+        vision_model,
+        text.model,
+        config.embedding_dim if image is None else image.projection.out_features,
+        tuple(side for side in SIDES if fresh[side]),
+        text.pooling,
+    )
+    if image is not None:
+        towers.visual_projection = image.projection
+        towers.pretrained += ("vision_model", "visual_projection")
+    if text.projection is not None:
+        towers.text_projection = text.projection
+        towers.pretrained += ("text_projection",)
+    if config.is_pretrained("text"):
+        towers.pretrained += ("text_model",)
+    if config.lora_rank is not None:
+        for side in SIDES:
+            if config.is_pretrained(side) and side not in config.frozen:
+                add_adapters(towers.encoder(side), config.lora_rank)
+    towers.freeze(config.frozen)
+    return towers, text.tokenizer
+
+
+def _small_image_encoder(config: ModelConfig, rig: Rig) -> PreTrainedModel:
+    settings = ResNetConfig(
         num_channels=rig.channels,
         embedding_size=config.image_widths[0],
         hidden_sizes=list(config.image_widths),
         depths=[config.image_blocks] * len(config.image_widths),
         layer_type="basic",
     )
-    text = CLIPTextConfig(
+    return AutoModel.from_config(settings)
+
+
+def _small_text_encoder(config: ModelConfig, grammar: Grammar) -> TextEncoder:
+    tokenizer = train_tokenizer(grammar)
+    settings = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=config.text_width,
         intermediate_size=4 * config.text_width,
@@ -141,46 +190,40 @@ def build_towers(config: ModelConfig, rig: Rig, grammar: Grammar) -> tuple[Tower
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
     )
-    return Towers.from_configs(vision, text, config.embedding_dim, centred=True), tokenizer
-
-
-def _load_clip(name: str, rig: Rig) -> tuple[Towers, PreTrainedTokenizerBase]:
-    try:
-        clip = CLIPModel.from_pretrained(name, use_safetensors=True)
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(
-            f"{name}: expected a CLIP of transformers, a folder with config.json, model.safetensors and the tokenizer "
-            f"or a hub id that can be reached; {reason}"
-        ) from error
-    vision = clip.vision_model.config
-    size, channels = vision.image_size, vision.num_channels
-    if (rig.size_px, rig.channels) != (size, channels):
-        raise ModelError(
-            f"{name}: sees {channels} channels of {size} px, but the rig gives {rig.channels} of {rig.size_px} px "
-            f"({', '.join(rig.maps)}); prepare views of {size} px with normals or texture alone"
-        )
-    return Towers.from_clip(clip), tokenizer
+    return TextEncoder(AutoModel.from_config(settings), tokenizer, "pooler")
 
 
 def towers_from_dict(kept: dict[str, Any]) -> Towers:
     """Build the towers that :func:`towers_to_dict` wrote down, with fresh weights."""
-    configs = {}
-    for side in ("vision", "text"):
-        settings = dict(kept[side])
-        configs[side] = AutoConfig.for_model(settings.pop("model_type"), **settings)
-    return Towers.from_configs(configs["vision"], configs["text"], kept["embedding_dim"], kept["centred"])
+    vision, text = _config_from_dict(kept["vision"]), _config_from_dict(kept["text"])
+    return Towers(
+        AutoModel.from_config(vision),
+        text_class(text, "the text tower").from_config(text),
+        kept["embedding_dim"],
+        tuple(kept["centred"]),
+        kept["pooling"],
+    )
 
 
 def towers_to_dict(towers: Towers) -> dict[str, Any]:
     """Write down all that it takes to build the towers again, JSON-compatible."""
     return {
-        "vision": towers.vision_model.config.to_dict(),
-        "text": towers.text_model.config.to_dict(),
+        "vision": _config_to_dict(towers.vision_model.config),
+        "text": _config_to_dict(towers.text_model.config),
         "embedding_dim": towers.embedding_dim,
-        "centred": towers.centred,
+        "centred": list(towers.centred),
+        "pooling": towers.pooling,
     }
+
+
+def _config_from_dict(kept: dict[str, Any]) -> PreTrainedConfig:
+    settings = dict(kept)
+    return AutoConfig.for_model(settings.pop("model_type"), **settings)
+
+
+def _config_to_dict(config: PreTrainedConfig) -> dict[str, Any]:
+    """Leave out the folder that a pretrained model was read from: it says something about a machine, not a model."""
+    return {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> tuple[Tensor, Tensor]:
