@@ -1,18 +1,19 @@
-"""One training step and one validation, on however many processes torchrun started; for test_training.py.
+"""Two training steps and a validation, on however many processes torchrun started; for test_many_devices.py.
 
-Once with the default objective and once with all of them together.
+    torchrun --nproc-per-node 2 tests/one_step.py SCANS SEQUENCES CLIP OUT.npz
 
-Batch normalisation keeps its statistics fixed here: in training each process takes those of its own share.
+Writes, for each case, the gradients of the first step before they are shortened, the weights at the end, and what is
+logged. Batch normalisation keeps its statistics fixed: in training each process takes those of its own share. The
+steps are plain gradient descent: AdamW makes a step of full length of a gradient that is nothing but rounding.
 """
 
-import gc
-import os
 import sys
 from pathlib import Path
 
 import lightning
 import numpy as np
 import torch
+from torch.distributed.tensor import DTensor
 
 from affectvlm.model import AffectVLM, ModelConfig
 from affectvlm.objectives import ObjectiveConfig
@@ -20,71 +21,96 @@ from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
 from affectvlm.training.data import ClipDataset, ViewData
+from affectvlm.training.fit import build_trainer, leave_process_group
 from affectvlm.training.task import AffectVLMTask
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
-# No view from another sample: which samples share a process decides who can give.
-CONFIG = TrainConfig(epochs=1, batch_size=24, model=TINY, augmentation={"mix": 0})
-OBJECTIVES = {
-    "default": CONFIG.objective,
-    "all": ObjectiveConfig(
-        terms={"multiview": 1, "clip": 1, "siglip": 0.2, "supcon": 1, "cross_entropy": 1},
-        multiview={"mining": "all"},
-    ),
+# No view from another sample: which samples share a process decides who can give. Every gradient is shortened.
+CONFIG = TrainConfig(epochs=1, batch_size=12, model=TINY, augmentation={"mix": 0}, gradient_norm=0.01)
+ALL = ObjectiveConfig(
+    terms={"multiview": 1, "clip": 1, "siglip": 0.2, "supcon": 1, "cross_entropy": 1}, multiview={"mining": "all"}
+)
+SEQUENCES = {"frames": 3, "model": TINY.model_copy(update={"time": "attention", "fusion": "attention"})}
+CLIP = {"model": {"pretrained": sys.argv[3], "frozen": ["text"]}}
+CASES = {
+    "default": {},
+    "all objectives": {"objective": ALL},
+    "chunks": {"accumulation": 3},
+    "sequences": SEQUENCES,
+    "fsdp": {"strategy": "fsdp"},
+    "fsdp, all objectives": {"strategy": "fsdp", "objective": ALL},
+    "fsdp, chunks": {"strategy": "fsdp", "accumulation": 3},
+    "fsdp, sequences": {"strategy": "fsdp", **SEQUENCES},
+    "clip": CLIP,
+    "fsdp, clip": {"strategy": "fsdp", **CLIP},
+    # Compared with each other, not with one process.
+    "moving statistics": {},
+    "fsdp, moving statistics": {"strategy": "fsdp"},
 }
 
 
-class FirstGradients(lightning.Callback):
+class WithMissingViews(ClipDataset):
+    """Every third sample lacks its second view."""
+
+    def __getitem__(self, draw):
+        batch = super().__getitem__(draw)
+        batch.seen[batch.samples % 3 == 0, :, 1] = False
+        return batch
+
+
+class DescentTask(AffectVLMTask):
+    def configure_optimizers(self):
+        return torch.optim.SGD([p for p in self.parameters() if p.requires_grad], lr=10.0)
+
+
+def whole(tensor):
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().numpy().copy()
+
+
+class Watch(lightning.Callback):
     """Keep the gradients of the first step, as they are after all processes have shared them."""
+
+    def __init__(self, fixed):
+        self.fixed = fixed
 
     def on_train_start(self, trainer, pl_module):
         for module in pl_module.modules():
-            if isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            if self.fixed and isinstance(module, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
                 module.eval()
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer):
         if trainer.global_step == 0:
-            self.gradients = {name: p.grad.numpy().copy() for name, p in pl_module.named_parameters()}
+            named = {name: p.grad for name, p in pl_module.named_parameters() if p.requires_grad}
+            self.gradients = {f"gradient/{name}": whole(gradient) for name, gradient in named.items()}
 
 
-def step(prepared, config):
-    """The gradients, the loss and the validation UAR; nothing on any process but the first."""
-    clips = Clips(prepared)
-    # 24 training samples are one batch; 25 validation samples do not divide by two.
-    data = ViewData(ClipDataset(clips, CONFIG.seed), np.arange(24), np.arange(24, 49), CONFIG.batch_size, CONFIG.seed)
+def steps(case, prepared):
+    """What is found; nothing on any process but the first."""
+    config = TrainConfig(**{**CONFIG.model_dump(), **CASES[case]})
+    clips = Clips(prepared, config.frames)
+    # 24 training samples are two batches; the validation samples do not divide by two, nor into equal batches.
+    dataset = (WithMissingViews if "sequences" in case else ClipDataset)(clips, config.seed)
+    validation = np.arange(24, len(clips) if config.frames else 49)
+    data = ViewData(dataset, np.arange(24), validation, config.batch_size, config.seed)
     torch.manual_seed(0)
-    task = AffectVLMTask(AffectVLM.build(TINY, prepared.classes, prepared.rig), clips, config)
-    kept = FirstGradients()
-    world = int(os.environ["WORLD_SIZE"])
-    trainer = lightning.Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        devices=world,
-        strategy="ddp",
-        use_distributed_sampler=False,
-        callbacks=[kept],
-        num_sanity_val_steps=0,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    task = DescentTask(AffectVLM.build(config.model, prepared.classes, prepared.rig), clips, config)
+    watch = Watch(fixed="moving" not in case)
+    trainer = build_trainer(config, [watch])
     trainer.fit(task, data)
-    if not trainer.is_global_zero:
-        return {}
-    return {**kept.gradients, **{name: value.numpy() for name, value in trainer.callback_metrics.items()}}
+    weights = {f"weight/{name}": whole(value) for name, value in trainer.strategy.lightning_module_state_dict().items()}
+    logged = {name: value.numpy() for name, value in trainer.callback_metrics.items()}
+    held = sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in task.parameters())
+    return {**watch.gradients, **weights, **logged, "held": np.array(held)} if trainer.is_global_zero else {}
 
 
-def work(prepared_folder, out):
-    prepared = PreparedSet(Path(prepared_folder))
-    measured = {}
-    for name, objective in OBJECTIVES.items():
-        found = step(prepared, CONFIG.model_copy(update={"objective": objective}))
-        measured.update({f"{name}/{key}": value for key, value in found.items()})
-    if measured:
-        np.savez(out, **measured)
+def work(scans, sequences, _clip, out):
+    found = {}
+    for case in CASES:
+        prepared = PreparedSet(Path(sequences if "sequences" in case else scans))
+        found.update({f"{case}/{key}": value for key, value in steps(case, prepared).items()})
+    if found:
+        np.savez(out, **found)
 
 
 work(*sys.argv[1:])
-gc.collect()
-torch.distributed.destroy_process_group()
+leave_process_group()

@@ -71,7 +71,7 @@ def test_recognising_needs_nothing_but_the_core_installation():
     # The libraries of the extras are made impossible to import, then everything that `predict` and `show` use is.
     script = """
 import sys
-for name in "lightning torchmetrics sklearn pandas pyarrow joblib matplotlib streamlit plotly".split():
+for name in "lightning torchmetrics sklearn pandas pyarrow joblib matplotlib streamlit plotly peft".split():
     sys.modules[name] = None
 import affectvlm.cli, affectvlm.recognizer, affectvlm.synthesis.tree, affectvlm.datasets, affectvlm.views.picture
 """

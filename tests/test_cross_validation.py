@@ -125,8 +125,8 @@ def test_the_canary_can_sing_a_label_that_leaks_into_the_picture_is_found(tiny_s
     from affectvlm.evaluation import cross_validation
 
     class Leaky(PreparedSet):
-        def channels(self, rows):
-            views = super().channels(rows)
+        def channels(self, rows, drawings=None):
+            views = super().channels(rows, drawings)
             for view, emotion in zip(views, self.index["emotion"].to_numpy()[rows], strict=True):
                 view[:, :, :, :4] = self.classes.index(emotion) - 3
             return views

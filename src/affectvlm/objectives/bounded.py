@@ -25,11 +25,12 @@ class Bounded(nn.Module):
             raise ValueError(f"expected low < initial < high, found {low}, {initial}, {high}")
         self.low, self.high = low, high
         share = (initial - low) / (high - low)
-        self.logit = nn.Parameter(torch.tensor(math.log(share / (1 - share))))
+        # (1,) and not (): a parameter without axes cannot be shared out among processes.
+        self.logit = nn.Parameter(torch.tensor([math.log(share / (1 - share))]))
 
     def forward(self) -> Tensor:
         """() the number, inside the range."""
-        return self.low + (self.high - self.low) * self.logit.sigmoid()
+        return self.low + (self.high - self.low) * self.logit.sigmoid()[0]
 
 
 class Scale(nn.Module):

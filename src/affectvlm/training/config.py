@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from affectvlm.errors import ConfigError
+from affectvlm.language import Vocabulary
 from affectvlm.model import ModelConfig
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.views.augmentation import AugmentationConfig
@@ -28,15 +29,34 @@ class TrainConfig(BaseModel):
     frames: int | None = Field(None, ge=2)
     """A sequence is one sample, and so many of its frames are looked at; left out, every frame is a sample."""
     learning_rate: Positive = 3e-3
-    """Highest value; reached after the warm-up, then lowered along a cosine."""
+    """Highest value; reached after the warm-up, then lowered along a cosine. For all that starts from nothing."""
+    pretrained_learning_rate: Positive = 1e-5
+    """The same for the weights of pretrained towers, which larger steps would spoil; for adapters ten times this."""
+    layer_decay: float = Field(1.0, gt=0, le=1)
+    """Each layer of a pretrained tower learns this times as fast as the one above it."""
     warmup_share: float = Field(0.05, gt=0, lt=1)
     """Part of the steps in which the learning rate rises."""
     weight_decay: float = Field(0.05, ge=0)
     gradient_norm: Positive = 1.0
     """Longer gradients are shortened to this."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """Of the encoders' matrix products; weights, embeddings and the objective are always in single precision."""
+    accumulation: int = Field(1, ge=1)
+    """Chunks that a process encodes its share of a batch in, for less memory; the loss stays that of the batch."""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """With several processes: each holds the whole model, or a part of it (for models too large for one device)."""
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
+    vocabulary: Vocabulary | None = None
+    """Words and templates of the prompts, whole; None for the packaged ones. A settings file may name a file of one's
+    own instead (``docs/language.md``), from its own folder, and what a run writes down holds the words themselves."""
+
+    @model_validator(mode="after")
+    def _losses_can_be_scaled(self) -> TrainConfig:
+        if self.strategy == "fsdp" and self.precision == "16-mixed":
+            raise ValueError("strategy 'fsdp' has no scaling of losses for '16-mixed'; take precision 'bf16-mixed'")
+        return self
 
     @model_validator(mode="after")
     def _time_needs_frames(self) -> TrainConfig:
@@ -57,7 +77,10 @@ class TrainConfig(BaseModel):
         """
         try:
             settings: dict[str, Any] = yaml.safe_load(path.read_text("utf-8")) or {}
-            return cls(**settings.get("training", settings))
+            settings = settings.get("training", settings)
+            if isinstance(words := settings.get("vocabulary"), str):
+                settings = {**settings, "vocabulary": Vocabulary.from_yaml(path.parent / words)}
+            return cls(**settings)
         except OSError as error:
             raise ConfigError(f"{path}: cannot read the settings ({error.strerror})") from error
         except ValidationError as error:

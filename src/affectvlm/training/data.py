@@ -107,22 +107,36 @@ class ShuffledBatches(Sampler[Draw]):
 class EachOnce(Sampler[Draw]):
     """Evaluation batches: every sample in exactly one process, none repeated to fill up.
 
+    All processes get the same number of batches, which differ by a sample: they run a step together or wait for ever.
+
     Parameters
     ----------
     samples : (n,) int64
     batch_size : int
+        The most that a process takes at a time.
     rank, world : int
+
+    Raises
+    ------
+    ConfigError
+        There are fewer samples than processes.
     """
 
     def __init__(self, samples: np.ndarray, batch_size: int, rank: int = 0, world: int = 1) -> None:
-        self.samples, self.batch_size = samples[rank::world], batch_size
+        if len(samples) < world:
+            raise ConfigError(
+                f"expected a validation sample for each of {world} processes, found {len(samples)}; take fewer "
+                "processes"
+            )
+        largest_share = -(-len(samples) // world)
+        self.samples, self.batches = samples[rank::world], -(-largest_share // batch_size)
 
     def __len__(self) -> int:
-        return -(-len(self.samples) // self.batch_size)
+        return self.batches
 
     def __iter__(self) -> Iterator[Draw]:
-        for start in range(0, len(self.samples), self.batch_size):
-            yield Draw(self.samples[start : start + self.batch_size], None)
+        for some in np.array_split(self.samples, self.batches):
+            yield Draw(some, None)
 
 
 class ViewData(lightning.LightningDataModule):

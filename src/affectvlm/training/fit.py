@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.strategies import ModelParallelStrategy
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from affectvlm.errors import ConfigError
 from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet
@@ -29,7 +31,7 @@ from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import ClipDataset, ViewData
 from affectvlm.training.task import AffectVLMTask
 
-HISTORY, CHECKPOINTS = "history.csv", "checkpoints"
+HISTORY, CHECKPOINTS, LAST = "history.csv", "checkpoints", "last"
 
 
 @dataclass(frozen=True)
@@ -73,33 +75,40 @@ def fit(
     clips = Clips(prepared, config.frames)
     train, validation = clips.of(train_subjects), clips.of(validation_subjects)
 
-    lightning.seed_everything(config.seed, verbose=False)
-    model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
-    task = AffectVLMTask(model, clips, config)
+    def build_task() -> AffectVLMTask:
+        lightning.seed_everything(config.seed, verbose=False)
+        model = AffectVLM.build(config.model, prepared.classes, prepared.rig, config.vocabulary)
+        return AffectVLMTask(model, clips, config)
+
     data = ViewData(ClipDataset(clips, config.seed), train, validation, config.batch_size, config.seed)
-    checkpoints = ModelCheckpoint(
+    best = ModelCheckpoint(
         folder / CHECKPOINTS,
         filename="{epoch}",
         monitor="validation_uar",
         mode="max",
-        save_last=True,
+        save_weights_only=True,
         enable_version_counter=False,
     )
-    trainer = build_trainer(config, [History(folder / HISTORY), checkpoints])
-    last = folder / CHECKPOINTS / "last.ckpt"
+    # The second, not the first one's `save_last`: that one writes only when an epoch was better than all before it.
+    every = ModelCheckpoint(folder / CHECKPOINTS, filename=LAST, enable_version_counter=False)
+    trainer = build_trainer(config, [History(folder / HISTORY), best, every])
+    last = folder / CHECKPOINTS / f"{LAST}.ckpt"
     with warnings.catch_warnings():
         # Lightning's hints about worker processes and logging intervals: both are chosen on purpose.
         warnings.filterwarnings("ignore", module="lightning")
         try:
-            trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=True)
+            trainer.fit(build_task(), data, ckpt_path=last if last.exists() else None, weights_only=True)
         except SystemExit:
             if trainer.interrupted:  # Lightning makes an exit of it
                 raise KeyboardInterrupt from None
             raise
 
-    chosen_epoch, best = _chosen_checkpoint(folder)
-    task.load_state_dict(torch.load(best, map_location="cpu", weights_only=True)["state_dict"])
-    model.eval().cpu()
+    chosen_epoch, file = _chosen_checkpoint(folder)
+    # Into a new model: the weights of the one that was trained may be shared out among the processes.
+    task = build_task()
+    task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+    model = task.model.eval()
+    model.towers.merge_adapters()
     model.logit_scale.fill_(calibrated_scale(model, clips, validation))
     return Fitted(model, chosen_epoch)
 
@@ -122,7 +131,15 @@ def epochs_done(folder: Path) -> int:
 
 
 def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.Trainer:
-    """Build Lightning's trainer for the processes that torchrun started, or for this one alone."""
+    """Build Lightning's trainer for the processes that torchrun started, or for this one alone.
+
+    Raises
+    ------
+    ConfigError
+        The precision needs another device than there is.
+    """
+    if config.precision == "16-mixed" and not torch.cuda.is_available():
+        raise ConfigError("precision '16-mixed' needs a CUDA device, found none; take 'bf16-mixed' or '32-true'")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
         logging.getLogger(name).setLevel(logging.WARNING)
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
@@ -130,7 +147,8 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.T
         max_epochs=config.epochs,
         devices=local,
         num_nodes=world // local,
-        strategy="ddp" if world > 1 else "auto",
+        strategy=_strategy(config, world) if world > 1 else "auto",
+        precision=config.precision,
         gradient_clip_val=config.gradient_norm,
         # Our samplers already give each process its share.
         use_distributed_sampler=False,
@@ -141,6 +159,14 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.T
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def _strategy(config: TrainConfig, world: int) -> str | ModelParallelStrategy:
+    """Each of several processes holds the whole model, or (the only axis of the strategy that is used) a part of it."""
+    if config.strategy == "ddp":
+        return "ddp"
+    # Checkpoints are gathered and written as one file, like those of one process: tensors and numbers, no pickle.
+    return ModelParallelStrategy(data_parallel_size=world, tensor_parallel_size=1, save_distributed_checkpoint=False)
 
 
 class History(Callback):

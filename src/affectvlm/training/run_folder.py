@@ -8,12 +8,15 @@ import yaml
 
 from affectvlm.errors import ConfigError
 from affectvlm.files import written_whole
+from affectvlm.language import Grammar, Vocabulary
 from affectvlm.prepared import PreparedSet
 from affectvlm.training.config import TrainConfig
 
 
 def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int | None = None) -> None:
     """Write the resolved settings to ``config.yaml``, or make sure that the folder's are the same.
+
+    A class that there are no words for is told before anything is written.
 
     Parameters
     ----------
@@ -26,8 +29,9 @@ def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int 
     Raises
     ------
     ConfigError
-        The folder holds a run with other settings.
+        The folder holds a run with other settings, or the vocabulary does not fit the classes.
     """
+    Grammar(prepared.classes, config.vocabulary or Vocabulary.packaged())
     resolved = {
         "source": prepared.source,
         "samples": len(prepared),

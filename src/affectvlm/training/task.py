@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 from torchmetrics.classification import MulticlassRecall
 
-from affectvlm.language import Grammar
+from affectvlm.language import Known
 from affectvlm.model import AffectVLM
 from affectvlm.objectives import Embeddings, Terms, build_objective
 from affectvlm.prepared.clips import Clips
+from affectvlm.training.chunks import encode_in_chunks
 from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import Batch
+from affectvlm.training.optimizer import build_optimizer, one_cycle
+from affectvlm.training.sharding import shard, share_buffers
 from affectvlm.views.augmentation import augment
 
 
@@ -26,7 +29,7 @@ class AffectVLMTask(lightning.LightningModule):
     ----------
     model : AffectVLM
     clips : Clips
-        For the attributes that prompts may name.
+        For what prompts may say of a sample.
     config : TrainConfig
     """
 
@@ -34,71 +37,95 @@ class AffectVLMTask(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.config = config
-        self.grammar = Grammar(model.classes)
         self.clips = clips
         self.objective = build_objective(config.objective)
         self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the objective over the whole batch, of all processes together."""
+        # Of dropout, say: each step has its own random numbers, so that a training that is resumed draws the same.
+        place = [self.config.seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         samples = batch.samples.tolist()
         rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + sample]) for sample in samples]
         labels = batch.labels.cpu().numpy()
         views, seen = augment(batch.views, batch.seen, labels, rngs, self.model.rig, self.config.augmentation)
+        present = self.model.present(seen)  # (B, V)
         prompts = [
-            self.grammar.sample(self.model.classes[label], self.clips.attributes(sample), rng)
-            for label, sample, rng in zip(labels, samples, rngs, strict=True)
+            self._prompt(label, sample, there, rng)
+            for label, sample, there, rng in zip(labels, samples, present.tolist(), rngs, strict=True)
         ]
-        Z = self.model.encode_views(views, seen)  # (B, V, D)
-        seen = seen.any(dim=1)  # (B, V)
-        fused = self.model.fusion(Z, seen)  # (B, D)
-        text = self.model.encode_text(prompts)  # (B, D)
-        terms: Terms = self.objective(self._of_all_processes(Embeddings(Z, fused, text, batch.labels, seen)))
+
+        def embed(some: slice) -> Tensor:
+            return self._embed(views[some], seen[some], prompts[some])  # (b, V + 2, D)
+
+        own = encode_in_chunks(embed, len(samples), self.config.accumulation, self.model)  # (B, V + 2, D)
+        with self._single_precision():
+            terms: Terms = self.objective(self._of_all_processes(own, batch.labels, present))
         self.log_dict({"loss": terms.loss, **terms.parts}, on_step=False, on_epoch=True, batch_size=len(labels))
         return terms.loss
 
-    def _of_all_processes(self, batch: Embeddings) -> Embeddings:
+    def _embed(self, views: Tensor, seen: Tensor, prompts: list[str]) -> Tensor:
+        """Embed samples in single precision: (b, V + 2, D), the views of each, its fused face and its prompt."""
+        Z, text = self.model.encode_views(views, seen), self.model.encode_text(prompts)  # (b, V, D), (b, D)
+        with self._single_precision():
+            fused = self.model.fusion(Z, self.model.present(seen))  # (b, D)
+        return torch.cat([Z, fused[:, None], text[:, None]], dim=1)
+
+    def _single_precision(self) -> torch.autocast:
+        """Leave mixed precision: cosines in half of it are too coarse, and the masks' 1e30 is no number there."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def _prompt(self, label: int, sample: int, seen: list[bool], rng: np.random.Generator) -> str:
+        """Draw what is said of a sample; a view or a map that is named is any of those that it has."""
+        rig = self.model.rig
+        views = [name for name, there in zip(rig.names, seen, strict=True) if there]
+        view, kind = views[rng.integers(len(views))] if views else None, rig.maps[rng.integers(len(rig.maps))]
+        known = Known(self.clips.attributes(sample), self.clips.intensity(sample), view, kind)
+        return self.model.grammar.sample(self.model.classes[label], known, rng)
+
+    def _of_all_processes(self, own: Tensor, labels: Tensor, seen: Tensor) -> Embeddings:
         """Gather the embeddings, with their gradients, and the labels: pairs range over the whole batch.
 
         Every process then computes the same loss. In the backward pass each embedding receives the sum of all
-        processes' equal gradients, and DistributedDataParallel takes the mean: together, that of one process with the
-        same embeddings.
+        processes' equal gradients, and DistributedDataParallel (and FSDP alike) takes the mean: together, that of one
+        process with the same embeddings.
+
+        Parameters
+        ----------
+        own : (B, V + 2, D) float32
+            As :meth:`_embed` gives them, of this process.
+        labels : (B,) int64
+        seen : (B, V) bool
         """
-        if self.trainer.world_size == 1:
-            return batch
-        every = cast(Tensor, self.all_gather(batch.each_sample(), sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D)
-        labels, seen = (cast(Tensor, self.all_gather(own)).flatten(0, 1) for own in (batch.labels, batch.seen))
-        return Embeddings(every[:, :-2], every[:, -2], every[:, -1], labels, seen)
+        if self.trainer.world_size > 1:
+            own = cast(Tensor, self.all_gather(own, sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D)
+            labels, seen = (cast(Tensor, self.all_gather(values)).flatten(0, 1) for values in (labels, seen))
+        return Embeddings(own[:, :-2], own[:, -2], own[:, -1], labels, seen)
+
+    def configure_model(self) -> None:
+        """Share the weights out among the processes, if the strategy does; Lightning calls it before training."""
+        if self.device_mesh is not None:
+            shard(self, self.device_mesh["data_parallel"])
 
     def on_validation_epoch_start(self) -> None:
         """Encode the class prompts once an epoch."""
+        if self.device_mesh is not None:
+            share_buffers(self)
         self.class_embeddings = self.model.encode_classes()  # (classes, D)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
-        fused = self.model.encode_faces(batch.views, batch.seen)
-        self.validation_uar.update(fused @ self.class_embeddings.T, batch.labels)
+        Z = self.model.encode_views(batch.views, batch.seen)  # (B, V, D)
+        with self._single_precision():
+            fused = self.model.fusion(Z, self.model.present(batch.seen))  # (B, D)
+            cosine = fused @ self.class_embeddings.T  # (B, classes)
+        self.validation_uar.update(cosine, batch.labels)
         self.log("validation_uar", self.validation_uar, on_epoch=True, batch_size=len(batch.labels))
 
     def configure_optimizers(self) -> Any:
-        """AdamW; the learning rate rises and then falls along a cosine. Single numbers are not decayed."""
-        decayed = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
-        free = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": self.config.weight_decay}, {"params": free, "weight_decay": 0.0}],
-            lr=self.config.learning_rate,
-        )
+        """AdamW; each learning rate rises and then falls along a cosine."""
+        optimizer = build_optimizer(self, self.model.towers, self.config)
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = one_cycle(optimizer, self.config.learning_rate, steps, self.config.warmup_share)
+        schedule = one_cycle(optimizer, steps, self.config.warmup_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def one_cycle(
-    optimizer: torch.optim.Optimizer, highest: float, steps: int, warmup_share: float
-) -> torch.optim.lr_scheduler.OneCycleLR:
-    """Raise the learning rate to ``highest`` and lower it again (Smith and Topin 2017), also over very few steps.
-
-    The warm-up takes at least one and a half steps: over exactly one, PyTorch's schedule divides by zero.
-    """
-    share = min(max(warmup_share, 1.5 / steps), 0.9)
-    return torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=highest, total_steps=steps, pct_start=share)

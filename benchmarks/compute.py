@@ -1,0 +1,147 @@
+"""What does a training step cost, on this machine or on its accelerator?
+
+    python benchmarks/compute.py                                          # the small default model, 64 px
+    python benchmarks/compute.py --clip 16 --batch 8 --steps 2            # ViT-B/16 of random weights, 224 px, on a CPU
+    python benchmarks/compute.py --clip 16 --batch 256 --precision bf16-mixed --peak-tflops 989   # the same on an H100
+
+Prints samples a second (a sample is a face of three views and a prompt), what share of the device's peak is reached,
+and the most memory, each with torch.compile off and on. The operations are counted by PyTorch's own counter, in one
+step that is not timed: matrix products, convolutions and attention, forward and backward; a chunk that is computed
+again is counted again. The peak is the device's, for dense products in that precision, as its maker states it. The
+tables in docs/compute.md are these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch.utils.flop_counter import FlopCounterMode
+from training_steps import StepClock, machine, prepare_faces, random_clip, run_steps
+
+from affectvlm.model import AffectVLM, ModelConfig
+from affectvlm.prepared import PreparedSet
+from affectvlm.run_record import peak_memory_mib
+from affectvlm.training import TrainConfig
+
+
+class OperationCount(Callback):
+    """Count the floating-point operations of the first step, forward and backward."""
+
+    def __init__(self) -> None:
+        self.counter = FlopCounterMode(display=False)
+        self.total = 0
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Begin to count."""
+        if batch_idx == 0:
+            self.counter.__enter__()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """End the count."""
+        if batch_idx == 0:
+            self.counter.__exit__(None, None, None)
+            self.total = self.counter.get_total_flops()
+
+
+class Compiled(Callback):
+    """Compile both towers before the first step."""
+
+    def on_fit_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
+        """Compile in place: the names of the weights stay."""
+        pl_module.model.towers.vision_model.compile()
+        pl_module.model.towers.text_model.compile()
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=int, choices=(16, 32), help="a CLIP ViT-B with patches of so many px")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=20, help="that are timed")
+    parser.add_argument("--precision", choices=("32-true", "bf16-mixed", "16-mixed"), default="32-true")
+    parser.add_argument("--accumulation", type=int, default=1, help="chunks a batch is encoded in")
+    parser.add_argument("--peak-tflops", type=float, help="of the device in this precision")
+    parser.add_argument("--no-compile", action="store_true", help="leave out the row with torch.compile")
+    options = parser.parse_args()
+    size = 224 if options.clip else 64
+    name = f"ViT-B/{options.clip}" if options.clip else "small model"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        prepare_faces(folder / "set", size)
+        config = TrainConfig(
+            epochs=1,
+            batch_size=options.batch,
+            precision=options.precision,
+            accumulation=options.accumulation,
+            model=ModelConfig(pretrained=str(random_clip(folder / "clip", options.clip)) if options.clip else None),
+        )
+        print(machine())
+        counted = None
+        for compiled in (False,) if options.no_compile else (False, True):
+            # A process for each, so that each has its own peak of memory.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+                found = alone.submit(measure, folder / "set", config, options.steps, compiled).result()
+            if counted is None:
+                counted = found
+                print(
+                    f"{name}, {found.parameters / 1e6:.1f} M parameters; three views of {size} px; "
+                    f"batch {options.batch} in {options.accumulation} chunks; {options.precision}"
+                )
+                each = counted.operations / options.batch / 1e9
+                print(f"{found.view_operations / 1e9:.2f} GFLOP a view, forward; {each:.2f} GFLOP a sample and step")
+                print("| torch.compile | ms a step | samples a second | TFLOP/s | of the peak | peak memory, GiB |")
+                print("|---|---|---|---|---|---|")
+            reached = counted.operations / found.seconds / 1e12
+            share = f"{100 * reached / options.peak_tflops:.0f} %" if options.peak_tflops else "peak not given"
+            print(
+                f"| {'on' if compiled else 'off'} | {1000 * found.seconds:.0f} | {options.batch / found.seconds:.1f} "
+                f"| {reached:.3g} | {share} | {found.memory_gib:.2f} |",
+                flush=True,
+            )
+
+
+class Measured(NamedTuple):
+    """What a training took."""
+
+    parameters: int
+    view_operations: int
+    """Floating-point operations of one view's way through the image encoder."""
+    operations: int
+    """Of a step: all that is embedded, forward and backward."""
+    seconds: float
+    """Median of a step."""
+    memory_gib: float
+    """The most: of the accelerator, or else of the process."""
+
+
+def measure(prepared: Path, config: TrainConfig, steps: int, compiled: bool) -> Measured:
+    """Train for some steps; the operations are counted where nothing is compiled: the counter sees what is called."""
+    clock, count = StepClock(), OperationCount()
+    task = run_steps(PreparedSet(prepared), config, steps, [clock, Compiled() if compiled else count])
+    accelerated = torch.cuda.is_available()
+    memory = torch.cuda.max_memory_allocated() / 2**30 if accelerated else peak_memory_mib() / 1024
+    weights = sum(weight.numel() for weight in task.parameters())
+    return Measured(weights, view_operations(task.model), count.total, clock.seconds, memory)
+
+
+def view_operations(model: AffectVLM) -> int:
+    """Count what one view costs, by shapes alone."""
+    view = torch.empty(1, model.rig.channels, model.rig.size_px, model.rig.size_px, device="meta")
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        copy.deepcopy(model.towers.vision_model).to("meta").eval()(pixel_values=view)
+    return counter.get_total_flops()
+
+
+if __name__ == "__main__":
+    main()
