@@ -17,6 +17,7 @@ import pytest
 
 from affectvlm.errors import DataError, ScanError
 from affectvlm.prepared import PreparedSet, prepare, prepared_set, samples_done, shard, writer
+from affectvlm.prepared.clips import Clips
 from affectvlm.scan import FaceScan, Sample, normalize
 from affectvlm.views import Rig, encode, render, to_channels
 from affectvlm.views.jitter import Jitter, render_jittered
@@ -155,7 +156,7 @@ def test_the_index_says_what_is_known_of_each_sample(samples, made):
     assert index["quality"][1] == np.float32(normalize(samples[1].load()).quality.score)
     assert index["emotion"].tolist() == ["anger", "happiness", "neutral", "disgust", "surprise"]
     assert index["intensity"].tolist() == [4, 3, pd.NA, 2, 4]
-    assert [prepared.attributes(row) for row in range(5)] == [dict(s.attributes) for s in samples]
+    assert [json.loads(known) for known in index["attributes"]] == [dict(s.attributes) for s in samples]
     assert list(zip(index["shard"], index["row"], strict=True)) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)]
 
 
@@ -165,9 +166,10 @@ def test_a_set_knows_its_rig_source_classes_and_subjects(samples, made, tiny_rig
     assert prepared.classes == ("anger", "disgust", "happiness", "surprise", "neutral")
     first, second = samples[0].subject, samples[4].subject
     assert prepared.subjects == sorted([first, second])
-    np.testing.assert_array_equal(prepared.rows_of((second,)), [3, 4])
-    np.testing.assert_array_equal(prepared.rows_of((second, first)), range(5))
-    np.testing.assert_array_equal(prepared.rows_of(("S009",)), [])
+    clips = Clips(prepared)
+    np.testing.assert_array_equal(clips.of((second,)), [3, 4])
+    np.testing.assert_array_equal(clips.of((second, first)), range(5))
+    np.testing.assert_array_equal(clips.of(("S009",)), [])
     manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["rig_fingerprint"] == tiny_rig.fingerprint
     assert (manifest["samples"], manifest["skipped"]) == (5, 0)

@@ -105,15 +105,6 @@ class PreparedSet:
         """How many jittered drawings there are of every sample, beside the exact one."""
         return 0 if self.jitter is None else self.jitter.drawings
 
-    def rows_of(self, subjects: tuple[str, ...]) -> np.ndarray:
-        """(n,) int64: the samples of some subjects."""
-        return np.flatnonzero(self.index["subject"].isin(subjects))
-
-    def attributes(self, row: int) -> dict[str, str]:
-        """What is known of a sample's subject."""
-        known: dict[str, str] = json.loads(self.index["attributes"].iat[row])
-        return known
-
     def channels(self, rows: np.ndarray, drawings: np.ndarray | None = None) -> np.ndarray:
         """Read samples as a model sees them.
 
