@@ -3,12 +3,16 @@
     python benchmarks/compute.py                                          # the small default model, 64 px
     python benchmarks/compute.py --clip 16 --batch 8 --steps 2            # ViT-B/16 of random weights, 224 px, on a CPU
     python benchmarks/compute.py --clip 16 --batch 256 --precision bf16-mixed --peak-tflops 989   # the same on an H100
+    python benchmarks/compute.py --count                                  # parameters and operations alone, by shapes
 
 Prints samples a second (a sample is a face of three views and a prompt), what share of the device's peak is reached,
 and the most memory, each with torch.compile off and on. The operations are counted by PyTorch's own counter, in one
 step that is not timed: matrix products, convolutions and attention, forward and backward; a chunk that is computed
 again is counted again. The peak is the device's, for dense products in that precision, as its maker states it. The
 tables in docs/compute.md are these.
+
+With --count no number is computed and nothing is timed: the towers have shapes, but no weights. The tables in
+docs/towers.md are these.
 """
 
 from __future__ import annotations
@@ -24,13 +28,41 @@ from typing import Any, NamedTuple
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from training_steps import StepClock, machine, prepare_faces, random_clip, run_steps
+from transformers import AutoModel, BertConfig, CLIPTextConfig, CLIPVisionConfig, PreTrainedModel
 
+from affectvlm.emotions import EMOTIONS
 from affectvlm.model import AffectVLM, ModelConfig
+from affectvlm.model.adapters import add_adapters
+from affectvlm.model.config import SIDES
+from affectvlm.model.towers import Towers
 from affectvlm.prepared import PreparedSet
 from affectvlm.run_record import peak_memory_mib
 from affectvlm.training import TrainConfig
+from affectvlm.views import Rig
+
+
+def layers(width: int, number: int, heads: int) -> dict[str, Any]:
+    """Say how large a CLIP's transformer is, in transformers' words."""
+    return {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": number,
+        "num_attention_heads": heads,
+    }
+
+
+CLIPS: dict[str, tuple[tuple[int, int], dict[str, Any], dict[str, Any], int]] = {
+    "ViT-B/32": ((224, 128), {**layers(768, 12, 12), "patch_size": 32}, layers(512, 12, 8), 512),
+    "ViT-B/16": ((224, 112), {**layers(768, 12, 12), "patch_size": 16}, layers(512, 12, 8), 512),
+    "ViT-L/14": ((224, 112), {**layers(1024, 24, 16), "patch_size": 14}, layers(768, 12, 12), 768),
+}
+"""Sizes of views, image tower, text tower, dimensions of the joint space (Radford et al. 2021, arXiv 2103.00020)."""
+
+MINILM = {**layers(384, 6, 12), "vocab_size": 30522}
+"""all-MiniLM-L6-v2's, by its config.json."""
 
 
 class OperationCount(Callback):
@@ -72,8 +104,12 @@ def main() -> None:
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed", "16-mixed"), default="32-true")
     parser.add_argument("--accumulation", type=int, default=1, help="chunks a batch is encoded in")
     parser.add_argument("--peak-tflops", type=float, help="of the device in this precision")
+    parser.add_argument("--count", action="store_true", help="parameters and operations of all towers, and no more")
     parser.add_argument("--no-compile", action="store_true", help="leave out the row with torch.compile")
     options = parser.parse_args()
+    if options.count:
+        print_counts()
+        return
     size = 224 if options.clip else 64
     name = f"ViT-B/{options.clip}" if options.clip else "small model"
     with tempfile.TemporaryDirectory() as temporary:
@@ -132,15 +168,61 @@ def measure(prepared: Path, config: TrainConfig, steps: int, compiled: bool) -> 
     accelerated = torch.cuda.is_available()
     memory = torch.cuda.max_memory_allocated() / 2**30 if accelerated else peak_memory_mib() / 1024
     weights = sum(weight.numel() for weight in task.parameters())
-    return Measured(weights, view_operations(task.model), count.total, clock.seconds, memory)
+    shapes = copy.deepcopy(task.model.towers).to("meta")
+    forward = view_operations(shapes.vision_model, task.model.rig, learning=False)
+    return Measured(weights, forward, count.total, clock.seconds, memory)
 
 
-def view_operations(model: AffectVLM) -> int:
-    """Count what one view costs, by shapes alone."""
-    view = torch.empty(1, model.rig.channels, model.rig.size_px, model.rig.size_px, device="meta")
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        copy.deepcopy(model.towers.vision_model).to("meta").eval()(pixel_values=view)
-    return counter.get_total_flops()
+def view_operations(encoder: PreTrainedModel, rig: Rig, learning: bool) -> int:
+    """Count what one view costs an encoder on the meta device, forward alone or, learning, backward as well."""
+    view = torch.empty(2, rig.channels, rig.size_px, rig.size_px, device="meta")  # a batch norm learns from two
+    with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(learning):
+        pooled = encoder.train(learning)(pixel_values=view).pooler_output
+        if learning:
+            pooled.sum().backward()
+    return counter.get_total_flops() // 2
+
+
+def print_counts() -> None:
+    """Count all towers that docs/towers.md names, at their own size and at about half of it."""
+    rank = 8
+    print("| towers | views | parameters, M | GFLOP a view, forward | and backward |")
+    print("|---|---|---|---|---|")
+    small = AffectVLM.build(ModelConfig(), EMOTIONS, Rig(size_px=64)).to("meta").towers
+    sentences = AutoModel.from_config(BertConfig(**MINILM))
+    towers = {
+        ("small", 64): small,
+        ("small, MiniLM", 64): Towers(small.vision_model, sentences.to("meta"), 128, SIDES, "mean"),
+    }
+    for name, (sizes, vision, text, dim) in CLIPS.items():
+        for size in sizes:
+            towers[f"CLIP {name}", size] = clip_towers({**vision, "image_size": size}, text, dim)
+    for (name, size), tower in towers.items():
+        rig = Rig(size_px=size)
+        forward, both = (view_operations(tower.vision_model, rig, learning) / 1e9 for learning in (False, True))
+        print(f"| {name} | {size} px | {parameters(tower):.1f} | {forward:.2f} | {both:.2f} |")
+    print(f"\n| LoRA, rank {rank} | views | adapters, M | all that learns, M | GFLOP a view, forward and backward |")
+    print("|---|---|---|---|---|")
+    for (name, size), tower in towers.items():
+        if not name.startswith("CLIP"):
+            continue
+        for side in SIDES:
+            add_adapters(tower.encoder(side), rank)
+        adapters = parameters(tower.vision_model, learning=True) + parameters(tower.text_model, learning=True)
+        both = view_operations(tower.vision_model, Rig(size_px=size), learning=True) / 1e9
+        print(f"| {name} | {size} px | {adapters:.2f} | {parameters(tower, learning=True):.2f} | {both:.2f} |")
+
+
+def clip_towers(vision: dict[str, Any], text: dict[str, Any], dim: int) -> Towers:
+    """Give a CLIP's towers, seeing the default maps, on the meta device."""
+    with torch.device("meta"):
+        sees = CLIPVisionConfig(**vision, num_channels=Rig().channels)
+        return Towers(AutoModel.from_config(sees), AutoModel.from_config(CLIPTextConfig(**text)), dim, (), "pooler")
+
+
+def parameters(module: nn.Module, learning: bool = False) -> float:
+    """Count parameters, or those that learn, in millions."""
+    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad or not learning) / 1e6
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ tables in docs/compute.md are these.
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import subprocess
@@ -20,12 +19,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
 from training_steps import StepClock, machine, prepare_faces, random_clip, run_steps
 
 from affectvlm.model import ModelConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.training import TrainConfig
+from affectvlm.training.fit import leave_process_group
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
 
@@ -98,9 +97,7 @@ def work(order: Path) -> None:
     train()
     if os.environ.get("RANK", "0") == "0":
         print(clock.seconds)
-    if torch.distributed.is_initialized():
-        gc.collect()
-        torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 if __name__ == "__main__":

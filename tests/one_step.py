@@ -43,10 +43,21 @@ CASES = {
     "fsdp, sequences": {"strategy": "fsdp", **SEQUENCES},
     "clip": CLIP,
     "fsdp, clip": {"strategy": "fsdp", **CLIP},
+    "fsdp, mixed, chunks": {"strategy": "fsdp", "precision": "bf16-mixed", "accumulation": 3},
     # Compared with each other, not with one process.
     "moving statistics": {},
     "fsdp, moving statistics": {"strategy": "fsdp"},
 }
+
+
+def build(config, prepared):
+    """A model whose attention has begun to weigh: it starts without, and what is behind it has no gradient yet."""
+    torch.manual_seed(0)
+    model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
+    for weight in (*model.fusion.parameters(), *model.time.parameters()):
+        if weight.ndim == 2 and not weight.any():
+            torch.nn.init.normal_(weight, std=0.1)
+    return model
 
 
 class WithMissingViews(ClipDataset):
@@ -92,8 +103,7 @@ def steps(case, prepared):
     dataset = (WithMissingViews if "sequences" in case else ClipDataset)(clips, config.seed)
     validation = np.arange(24, len(clips) if config.frames else 49)
     data = ViewData(dataset, np.arange(24), validation, config.batch_size, config.seed)
-    torch.manual_seed(0)
-    task = DescentTask(AffectVLM.build(config.model, prepared.classes, prepared.rig), clips, config)
+    task = DescentTask(build(config, prepared), clips, config)
     watch = Watch(fixed="moving" not in case)
     trainer = build_trainer(config, [watch])
     trainer.fit(task, data)

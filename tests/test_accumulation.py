@@ -17,7 +17,7 @@ from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
 from affectvlm.training.chunks import encode_in_chunks
 from affectvlm.training.data import ClipDataset, ViewData
-from affectvlm.training.fit import build_trainer
+from affectvlm.training.fit import build_trainer, fit
 from affectvlm.training.task import AffectVLMTask
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
@@ -87,6 +87,21 @@ def test_the_loss_and_the_gradients_are_those_of_the_whole_batch(tiny_set):
         assert set(its_gradients) == set(gradients)
         for name, gradient in gradients.items():
             torch.testing.assert_close(its_gradients[name], gradient, rtol=0, atol=1e-6 * largest, msg=name)
+
+
+def test_validation_takes_as_many_samples_at_a_time_as_a_chunk(tiny_set, tmp_path, monkeypatch):
+    sizes, step = [], AffectVLMTask.validation_step
+
+    def watched(task, batch, batch_idx):
+        sizes.append(len(batch.labels))
+        step(task, batch, batch_idx)
+
+    monkeypatch.setattr(AffectVLMTask, "validation_step", watched)
+    prepared = PreparedSet(tiny_set)
+    subjects = tuple(prepared.subjects)
+    config = TrainConfig(epochs=1, batch_size=24, accumulation=4, model=TINY)
+    fit(prepared, subjects[:4], subjects[4:], config, tmp_path)
+    assert sizes == [5] * 5  # of 25 at most 6
 
 
 def network():

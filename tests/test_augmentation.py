@@ -131,3 +131,19 @@ def test_beside_the_face_there_is_no_curvature():
     views = torch.ones(1, 3, 5, 16, 16)
     shifted = _changed(views, np.array([0]), [_Fixed(0, 0, 1, 0)], BENT, NOTHING.model_copy(update={"shift": 0.5}))
     torch.testing.assert_close(shifted[0, 0, :, 0, -1], torch.zeros(5), atol=1e-5, rtol=0)
+
+
+def test_what_is_not_hidden_holds_a_view_that_is_seen_in_as_many_frames_as_any():
+    seen = torch.ones(64, 3, 3, dtype=torch.bool)
+    seen[:, 1:, 0], seen[:, 0, 1] = False, False  # one frame of the first view, two and three of the others
+    views = torch.zeros(64, 3, 3, 4, 16, 16)
+    config = NOTHING.model_copy(update={"hide": 0.9})
+    _, left = augment(views, seen, np.zeros(64), _rngs(64), RIG, config)
+    assert left[:, :, 2].all()
+    hidden = ~left.any(dim=1)[:, :2]  # of each of the others nine in ten
+    assert (left[:, :, :2] == seen[:, :, :2] & ~hidden[:, None]).all()
+    assert 0.8 < hidden.float().mean() < 1
+
+    left = augment(views[:, :1], seen[:, :1], np.zeros(64), _rngs(64), RIG, config)[1][:, 0]
+    assert set(left.long().argmax(dim=1).tolist()) == {0, 2}  # of the two that are seen, either stays
+    assert (left.any(dim=1) & ~left[:, 1]).all()

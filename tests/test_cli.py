@@ -194,9 +194,10 @@ LABELS = ["a person in pain", "a person laughing", "[bold] frown, yes", "long " 
         ["SCAN", "--model", "MODEL", "--format", "json", "--labels", *LABELS],
         ["SCAN", "--labels", *LABELS, "--model", "MODEL", "--format", "json"],
         ["SCAN", "--labels", LABELS[0], "--labels", *LABELS[1:], "--format", "json", "--model", "MODEL"],
+        ["SCAN", f"--labels={LABELS[0]}", *LABELS[1:], "--format", "json", "--model", "MODEL"],
         ["--format", "json", "--model", "MODEL", "--labels", *LABELS, "--", "SCAN"],
     ],
-    ids=["last", "in between", "given twice", "first"],
+    ids=["last", "in between", "given twice", "written as one", "first"],
 )
 def test_labels_are_all_that_follow_up_to_the_next_option(affectvlm, face, model_folder, before):
     arguments = [{"SCAN": face, "MODEL": model_folder}.get(argument, argument) for argument in before]

@@ -15,6 +15,7 @@ from affectvlm.run_record import RunRecord
 from affectvlm.scan import FaceScan
 from affectvlm.training import TrainConfig
 from affectvlm.training.data import ClipDataset, Draw
+from affectvlm.training.fit import fit
 from affectvlm.views import Rig, encode, render, to_channels
 from affectvlm.views.coverage import LEAST_COVERED, seen_views
 from affectvlm.views.jitter import Jitter
@@ -23,7 +24,7 @@ LENGTHS = {"anger": 7, "fear": 3, "happiness": 5}
 
 
 @pytest.fixture(scope="module")
-def sequences(tmp_path_factory):
+def samples():
     """Four subjects with a sequence of each of three emotions, their frames out of order, and one single scan each."""
     from affectvlm.synthesis import FaceSource
     from affectvlm.synthesis.generate import Study
@@ -41,8 +42,22 @@ def sequences(tmp_path_factory):
             ]
             samples += frames[::-1]
         samples.append(replace(next(taken), emotion="fear", intensity=None, sequence=None, frame=None))
+    return samples
+
+
+@pytest.fixture(scope="module")
+def sequences(samples, tmp_path_factory):
+    """The sequences and the single scans."""
     folder = tmp_path_factory.mktemp("sequences") / "prepared"
     return prepare(samples, Rig(size_px=16), folder, "synthetic: embedded faces, for tests")
+
+
+@pytest.fixture(scope="module")
+def without_scans(samples, tmp_path_factory):
+    """The sequences alone."""
+    folder = tmp_path_factory.mktemp("without_scans") / "prepared"
+    moving = [sample for sample in samples if sample.sequence]
+    return prepare(moving, Rig(size_px=16), folder, "synthetic: embedded faces, for tests")
 
 
 def test_without_a_number_of_frames_every_row_is_a_sample(sequences):
@@ -88,11 +103,25 @@ def test_of_a_longer_sequence_one_frame_of_each_part_is_looked_at(sequences):
         known = sequences.channels(seven)
         return [next(i for i in range(7) if np.array_equal(known[i], view)) for view in views[0]]
 
-    # Parts of 7 / 3 frames: the middles are at 1.17, 3.5 and 5.83.
+    # Parts of 2, 2 and 3 frames.
     assert looked_at(None) == [1, 3, 5]
     drawn = np.array([looked_at([np.random.default_rng(seed)]) for seed in range(60)])
-    assert (np.diff(drawn, axis=1) >= 0).all()
-    assert [sorted(set(part)) for part in drawn.T.tolist()] == [[0, 1, 2], [2, 3, 4], [4, 5, 6]]
+    assert [sorted(set(part)) for part in drawn.T.tolist()] == [[0, 1], [2, 3], [4, 5, 6]]
+
+
+def test_no_frame_is_looked_at_twice_and_every_one_may_be(sequences):
+    for frames in range(2, 9):
+        clips = Clips(sequences, frames)
+        for length in range(frames, 20):
+            rows = np.arange(100, 100 + length)
+            rng = np.random.default_rng(0)
+            drawn = np.array([clips._pick(rows, rng) for _ in range(200)])
+            assert drawn.shape == (200, frames)
+            assert (np.diff(drawn, axis=1) > 0).all()
+            np.testing.assert_array_equal(np.unique(drawn), rows)
+            # In evaluation: half a part from either end, up to a frame.
+            middle = clips._pick(rows, None) - 100 + 0.5
+            assert np.abs(middle - (np.arange(frames) + 0.5) * length / frames).max() < 1.5
 
 
 def test_frames_are_drawn_anew_each_epoch_and_alike_in_any_batch(sequences):
@@ -137,16 +166,37 @@ def test_a_sequence_of_two_emotions_is_refused(sequences):
     assert len(Clips(mixed)) == 64
 
 
-@pytest.mark.parametrize("time", ["mean", "causal", "rank_pooling"])
-def test_sequences_are_cross_validated_as_samples(sequences, time, tmp_path):
-    tiny = ModelConfig(
+def _tiny(time):
+    model = ModelConfig(
         image_widths=(8, 8), text_width=16, text_layers=1, text_heads=2, embedding_dim=16, time=time, fusion="attention"
     )
-    config = TrainConfig(epochs=1, batch_size=6, frames=4, model=tiny, augmentation={"hide": 0.3})
-    metrics = cross_validate(sequences, config, tmp_path, 2, 1, RunRecord(0))
+    return TrainConfig(epochs=1, batch_size=6, frames=4, model=model, augmentation={"hide": 0.3})
+
+
+@pytest.mark.parametrize("time", ["mean", "causal", "rank_pooling"])
+def test_sequences_are_cross_validated_as_samples(sequences, without_scans, time, tmp_path):
+    prepared = without_scans if time == "rank_pooling" else sequences
+    metrics = cross_validate(prepared, _tiny(time), tmp_path, 2, 1, RunRecord(0))
     predictions = pd.read_parquet(tmp_path / "predictions.parquet")
-    assert sorted(predictions["key"]) == sorted(Clips(sequences, frames=4).index["key"])
-    assert 0 <= metrics["pooled"]["accuracy"] <= 1
+    assert sorted(predictions["key"]) == sorted(Clips(prepared, frames=4).index["key"])
+    said = predictions[[f"p_{name}" for name in prepared.classes]].to_numpy()
+    np.testing.assert_allclose(said.sum(axis=1), 1, atol=1e-5)
+    assert (np.ptp(said, axis=1) > 0).all()  # nobody is a face without an embedding, all classes alike
+    assert [prepared.classes[i] for i in said.argmax(axis=1)] == predictions["predicted"].tolist()
+    assert metrics["pooled"]["accuracy"] == np.mean(predictions["predicted"] == predictions["emotion"])
+
+
+def test_a_model_of_movement_refuses_single_scans_before_anything_is_written(sequences, tmp_path):
+    key = sequences.index["key"][15]
+    expected = f"found 4 with fewer, first '{key}'; prepare a set without them"
+    with pytest.raises(DataError, match=expected) as refused:
+        cross_validate(sequences, _tiny("rank_pooling"), tmp_path / "run", 2, 1, RunRecord(0))
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "run").exists()
+    subjects = tuple(sequences.subjects)
+    with pytest.raises(DataError, match=expected):
+        fit(sequences, subjects[:3], subjects[3:], _tiny("rank_pooling"), tmp_path / "fit")
+    assert not (tmp_path / "fit").exists()
 
 
 def _half_disc(side):

@@ -52,6 +52,23 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_processes_of_the_same_number_on_two_machines_do_not_meet_in_a_file(tmp_path):
+    file = tmp_path / "new.txt"
+    with written_whole(file) as ours, written_whole(file) as theirs:
+        ours.write_text("ours")
+        theirs.write_text("theirs")
+    assert file.read_text() == "ours"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_a_killed_process_had_begun_is_recognised(tmp_path):
+    block = written_whole(tmp_path / "new.txt")
+    block.__enter__().write_text("half of the ne")
+    assert len(list(tmp_path.iterdir())) == 1
+    remove_leftovers(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_older_file_is_replaced(tmp_path):
     file = tmp_path / "kept.txt"
     file.write_text("old and longer")

@@ -232,6 +232,16 @@ def test_articles_go_by_the_sound(text, expected):
     assert fill(text, {"word": "angry"}) == expected
 
 
+def test_articles_go_by_the_sound_of_words_that_begin_with_a_vowel_or_a_number():
+    an = "unidentified unintended unimpressed unimaginative unillustrated unirritated unanimated unaware upset ugly "
+    an += "utter usher only honourable heir 8-year-old 11 18-year-old"
+    a = "unanimous unified unidirectional unique unit universal unisex unimodal ubiquitous used usual utopian euphoric "
+    a += "ewe one-eyed once-happy Ukrainian Ugandan U-shaped UV 1 110"
+    for article, words in (("an", an), ("a", a)):
+        for word in words.split():
+            assert fill("a {adjective} face", {"adjective": word}) == f"{article} {word} face"
+
+
 def test_a_part_in_brackets_is_said_if_all_in_it_is_known():
     template = "[a {map} of ]a {who}[, seen {view}]"
     assert fill(template, {"who": "person"}) == "a person"

@@ -103,3 +103,54 @@ def test_a_damaged_or_altered_model_is_refused(model, tmp_path):
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match="damaged"):
         AffectVLM.load(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rig": []},
+        {"rig": 3},
+        {"classes": None},
+        {"towers": []},
+        {"vocabulary": None},
+        {"fusion": "weight"},
+        {"time": None},
+        "rig_fingerprint",
+        None,
+    ],
+    ids=repr,
+)
+def test_a_damaged_configuration_is_refused_in_one_line(model, tmp_path, change):
+    model.save(tmp_path)
+    file = tmp_path / "config.json"
+    kept = json.loads(file.read_text())
+    if change is None:
+        kept = [kept]
+    elif isinstance(change, str):
+        del kept[change]
+    else:
+        kept |= change
+    file.write_text(json.dumps(kept))
+    with pytest.raises(ModelError, match=r"the model is damaged \(.+\); train it again") as raised:
+        AffectVLM.load(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("value", [0, [], "x", None])
+@pytest.mark.parametrize(
+    ("part", "setting"),
+    [
+        ("vision", "hidden_sizes"),
+        ("text", "hidden_size"),
+        ("text", "num_attention_heads"),
+        ("text", "num_hidden_layers"),
+    ],
+)
+def test_towers_that_cannot_be_built_are_refused_in_one_line(model, tmp_path, part, setting, value):
+    model.save(tmp_path)
+    kept = json.loads((tmp_path / "config.json").read_text())
+    kept["towers"][part][setting] = value
+    (tmp_path / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(ModelError, match="the model is damaged") as raised:
+        AffectVLM.load(tmp_path)
+    assert "\n" not in str(raised.value)

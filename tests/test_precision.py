@@ -21,9 +21,17 @@ ALL = ObjectiveConfig(terms={"multiview": 1, "clip": 1, "siglip": 1, "supcon": 1
 
 
 class FirstStep(lightning.Callback):
-    """Keep the gradients of the first step, the embeddings that the objective was given, and what it said."""
+    """Keep the gradients of the first step, the embeddings that the objective was given, and what it said.
+
+    ``pictures`` is what the image encoder was given, by and by; the first step's come first.
+    """
 
     def on_fit_start(self, trainer, pl_module):
+        self.pictures = []
+        vision_model = pl_module.model.towers.vision_model
+        vision_model.register_forward_pre_hook(
+            lambda module, args, given: self.pictures.append(given["pixel_values"].clone()), with_kwargs=True
+        )
         pl_module.objective.register_forward_hook(self.keep)
         pl_module.model.towers.visual_projection.register_forward_hook(self.keep_projected)
 
@@ -63,6 +71,14 @@ def test_the_objective_sees_single_precision_and_the_encoders_do_not(tiny_set, a
         torch.testing.assert_close(embeddings.norm(dim=-1), torch.ones(embeddings.shape[:-1]), rtol=0, atol=1e-6)
     assert mixed.dtypes == {torch.float32}
     assert {gradient.dtype for gradient in mixed.gradients.values()} == {torch.float32}
+
+
+def test_the_encoder_is_given_the_pictures_of_single_precision(tiny_set, single):
+    mixed = first_step(tiny_set, precision="bf16-mixed")
+    assert len(mixed.pictures) == len(single.pictures) == 2  # a training step and a validation step
+    for ours, theirs in zip(mixed.pictures, single.pictures, strict=True):
+        assert ours.dtype == torch.float32
+        assert torch.equal(ours, theirs)
 
 
 def test_the_loss_of_the_same_embeddings_is_that_of_single_precision(tiny_set):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoTokenizer, BartConfig, T5Config, T5EncoderModel
+from transformers import AutoTokenizer, BartConfig, RobertaConfig, RobertaModel, T5Config, T5EncoderModel
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ModelError
@@ -186,8 +186,51 @@ def test_long_prompts_are_cut_to_what_the_encoder_can_take(tmp_path):
     write_bert(tmp_path)  # 40 places
     towers, tokenizer = built(tmp_path)
     ids, mask = tokenize(tokenizer, ["sad " * 100])
-    assert ids.shape == (1, 38)
+    assert ids.shape == (1, 40)
     assert towers.eval().encode_text(ids, mask).isfinite().all()
+
+
+def test_places_that_an_encoder_loses_to_its_padding_are_not_filled(tmp_path):
+    write_bert(tmp_path)  # for a tokenizer
+    settings = RobertaConfig(
+        vocab_size=70,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        max_position_embeddings=40,
+        pad_token_id=0,  # positions begin behind it, at 1
+    )
+    RobertaModel(settings).save_pretrained(tmp_path)
+    encoder = load_text_encoder(str(tmp_path))
+    ids, mask = tokenize(encoder.tokenizer, ["sad " * 100])
+    assert ids.shape == (1, 39)
+    assert encoder.model(input_ids=ids, attention_mask=mask).last_hidden_state.isfinite().all()
+
+
+OURS = ["models.Transformer", "models.Pooling", "models.Normalize"]
+
+
+@pytest.mark.parametrize(
+    ("types", "found"),
+    [
+        (OURS, None),
+        (OURS[:2], None),
+        ([*OURS[:2], "models.Dense", OURS[2]], "found a Dense, which would be left out; take another text encoder"),
+        (["models.WordEmbeddings", OURS[1]], "found a WordEmbeddings"),
+        (None, "found something else"),
+    ],
+)
+def test_modules_that_would_be_left_out_are_refused(tmp_path, types, found):
+    write_bert(tmp_path)
+    modules = types and [{"idx": 0, "path": "", "type": f"sentence_transformers.{name}"} for name in types]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    if found is None:
+        assert load_text_encoder(str(tmp_path)).pooling == "mean"
+    else:
+        with pytest.raises(ModelError, match=found) as raised:
+            load_text_encoder(str(tmp_path))
+        assert str(raised.value).startswith(f"{tmp_path / 'modules.json'}: expected ")
 
 
 @pytest.mark.slow

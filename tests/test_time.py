@@ -45,7 +45,7 @@ def test_at_the_start_time_is_the_mean_direction_of_the_frames_that_are_seen(nam
 @pytest.mark.parametrize("name", KINDS)
 def test_filling_up_at_the_end_changes_nothing_whatever_it_holds(name):
     time, frames = _random_time(name), _frames(3, 5)
-    longer = torch.cat([frames, torch.full((3, 4, D), 9.0, dtype=torch.float64)], dim=1)
+    longer = torch.cat([frames, torch.full((3, 4, D), torch.nan, dtype=torch.float64)], dim=1)
     seen = torch.arange(9).expand(3, 9) < 5
     torch.testing.assert_close(time(longer, seen), time(frames, _all_seen(frames)))
 
@@ -58,8 +58,10 @@ def test_a_missing_frame_is_never_looked_at_and_gets_no_gradient(name):
     (gradient,) = torch.autograd.grad(summed.sum(), frames)
     assert (gradient[:, [2, 4]] == 0).all()
     other = frames.detach().clone()
-    other[:, [2, 4]] = 5.0
+    other[:, [2, 4]] = torch.nan
     torch.testing.assert_close(time(other, seen), summed)
+    if name != "attention":
+        torch.testing.assert_close(time.so_far(other, seen), time.so_far(frames, seen))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -156,6 +158,23 @@ def test_a_face_at_rest_has_an_empty_dynamic_image_and_backwards_is_its_negative
     torch.testing.assert_close(dynamic_images(videos.flip(1), seen)[0], -dynamic_images(videos, seen)[0])
 
 
+def test_what_a_frame_that_is_not_seen_holds_is_never_looked_at():
+    videos, seen = _videos(4).float(), torch.ones(2, 4, 2, dtype=torch.bool)
+    seen[0, 3, 1] = False
+    expected, _ = dynamic_images(videos, seen)
+    videos[0, 3, 1] = torch.nan
+    assert torch.equal(dynamic_images(videos, seen)[0], expected)
+
+
+def test_a_dynamic_image_under_mixed_precision_is_that_of_single_precision():
+    # A surface that moves by 1 mm, where depth counts in 100 mm.
+    videos = _videos(8).float()[:, :1] + torch.linspace(0, 0.01, 8)[:, None, None, None, None]
+    seen = torch.ones(2, 8, 2, dtype=torch.bool)
+    expected, _ = dynamic_images(videos, seen)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(dynamic_images(videos, seen)[0], expected)
+
+
 def test_fewer_than_two_frames_make_no_dynamic_image():
     seen = torch.tensor([[[True, True], [True, False], [False, False]]] * 2)  # the second view: one frame
     _, shown = dynamic_images(_videos(3), seen)
@@ -189,7 +208,7 @@ def test_a_model_of_sequences_is_saved_whole_and_blind_to_what_is_missing(time, 
         torch.testing.assert_close(faces.norm(dim=1), torch.ones(2))
         model.save(tmp_path / "model")
         assert torch.equal(AffectVLM.load(tmp_path / "model").encode_faces(views, seen), faces)
-        views[~seen] = 3.0
+        views[~seen] = torch.nan
         torch.testing.assert_close(model.encode_faces(views, seen), faces)
 
 

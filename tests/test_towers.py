@@ -251,6 +251,25 @@ def test_a_damaged_or_unsuitable_folder_is_refused_with_the_reason(tmp_path):
         built(tmp_path / "clip")
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", {"model_type": "clip", "vision_config": [1]}),
+        ("config.json", {"model_type": "clip", "vision_config": {"num_attention_heads": 0}}),
+        ("config.json", {"model_type": "clip", "text_config": 3}),
+        ("open_clip_config.json", {"model_cfg": []}),
+        ("open_clip_config.json", {"model_cfg": {"vision_cfg": 3}}),
+    ],
+)
+def test_a_damaged_configuration_is_one_line(tmp_path, file, content):
+    write_clip(tmp_path)
+    (tmp_path / "config.json").unlink()
+    (tmp_path / file).write_text(json.dumps(content))
+    with pytest.raises(ModelError) as raised:
+        built(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["RN50", "openai/RN50x4", "timm/resnet50_clip.openai", "/models/RN101.pt"])
 def test_a_clip_with_a_resnet_is_refused_by_its_name(name):
     with pytest.raises(ModelError, match="a CLIP with a ResNet, which transformers does not carry"):

@@ -4,13 +4,18 @@ import re
 import shutil
 from pathlib import Path
 
+import lightning
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
+from pydantic import ValidationError
+from torchmetrics.classification import MulticlassRecall
 
+from affectvlm.cli.options import LARGEST_SEED
 from affectvlm.errors import ConfigError
+from affectvlm.evaluation.metrics import STATISTICS
 from affectvlm.model import ModelConfig
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
@@ -20,6 +25,7 @@ from affectvlm.training.data import EachOnce, ShuffledBatches
 from affectvlm.training.fit import CHECKPOINTS, HISTORY, calibrated_scale, embed, fit
 from affectvlm.training.run_folder import claim_run
 from affectvlm.training.task import AffectVLMTask
+from affectvlm.training.validation_uar import ValidationUAR
 from tower_fixtures import write_bert
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
@@ -129,12 +135,63 @@ def test_an_interrupted_training_goes_on_and_ends_where_the_uninterrupted_one_do
 
 def test_a_training_goes_on_from_its_last_epoch_whichever_was_the_best(tiny_set, tmp_path, monkeypatch):
     """Epochs that are worse than the first one are not trained again."""
-    monkeypatch.setattr("torchmetrics.classification.MulticlassRecall.compute", lambda self: next(scores))
+    monkeypatch.setattr("affectvlm.training.validation_uar.ValidationUAR.compute", lambda self: next(scores))
     scores = iter(torch.tensor([0.5, 0.4, 0.3]))
     fitted = fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path)
     assert fitted.chosen_epoch == 1
     assert torch.load(tmp_path / CHECKPOINTS / "last.ckpt", weights_only=True)["epoch"] == 2
     assert fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path).chosen_epoch == 1  # no score is asked for
+
+
+def test_a_training_that_dies_in_the_midst_of_a_checkpoint_keeps_the_one_before(tiny_set, tmp_path, monkeypatch):
+    """And needs no temporary folder of the system, from which a move may be a copy."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    save = torch.save
+
+    def save_half_of_the_second_last(checkpoint, file):
+        save(checkpoint, file)
+        if checkpoint["epoch"] == 1 and "optimizer_states" in checkpoint:
+            file.truncate(file.tell() // 2)
+            raise RuntimeError("the power went out")
+
+    monkeypatch.setattr("torch.save", save_half_of_the_second_last)
+    with pytest.raises(RuntimeError, match="power"):
+        fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG, tmp_path / "run")
+    folder = tmp_path / "run" / CHECKPOINTS
+    assert torch.load(folder / "last.ckpt", weights_only=True)["epoch"] == 0
+    assert sorted(path.name.split("=")[0] for path in folder.iterdir()) == ["epoch", "last.ckpt"]
+
+
+def test_all_processes_but_the_first_only_train(tiny_set, tmp_path, monkeypatch):
+    monkeypatch.setattr("lightning.Trainer.is_global_zero", property(lambda self: False))
+    monkeypatch.setattr("affectvlm.training.fit.embed", None)
+    assert fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG.model_copy(update={"epochs": 1}), tmp_path) is None
+
+
+def confusions(classes, rng):
+    """Samples of some of the classes, taken for any."""
+    for _ in range(50):
+        occurring = rng.choice(classes, rng.integers(1, classes + 1), replace=False)
+        truth, guess = rng.choice(occurring, 40), rng.integers(0, classes, 40)
+        confusion = np.zeros((classes, classes))
+        np.add.at(confusion, (truth, guess), 1)
+        yield torch.from_numpy(truth), torch.nn.functional.one_hot(torch.from_numpy(guess), classes).float(), confusion
+
+
+def test_the_epoch_is_chosen_by_the_uar_that_the_evaluation_reports():
+    """Also where validation lacks a class that others are taken for."""
+    missing = 0
+    for truth, scores, confusion in confusions(5, np.random.default_rng(0)):
+        ours, torchmetrics = ValidationUAR(num_classes=5), MulticlassRecall(num_classes=5, average="macro")
+        for metric in (ours, torchmetrics):
+            metric.update(scores[:15], truth[:15])
+            metric.update(scores[15:], truth[15:])
+        assert ours.compute().item() == pytest.approx(float(STATISTICS["uar"](confusion)), abs=1e-6)
+        if confusion.sum(axis=1).all():
+            assert ours.compute().item() == torchmetrics.compute().item()
+        else:
+            missing += ours.compute().item() > torchmetrics.compute().item() + 0.01
+    assert missing > 10
 
 
 def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely(fitted, tiny_set):
@@ -164,11 +221,14 @@ def test_settings_come_from_yaml_and_a_wrong_one_is_named_with_its_file(tmp_path
         ("epochs: many", "'epochs'"),
         ("objective: {multiview: {magrin: 1}}", "'objective.multiview.magrin'"),
         ("- a list", "YAML"),
+        ("seed: 2020-13-45", "YAML of .*month must be in 1..12"),
+        ("[" * 2000, "YAML"),
     ):
         file.write_text(text)
         with pytest.raises(ConfigError, match=place) as raised:
             TrainConfig.from_yaml(file)
         assert str(file) in str(raised.value)
+        assert "\n" not in str(raised.value)
     with pytest.raises(ConfigError, match="cannot read"):
         TrainConfig.from_yaml(tmp_path / "missing.yaml")
 
@@ -205,16 +265,25 @@ def test_batches_too_small_for_the_processes_are_refused():
     ("text", "place"),
     [
         ("seed: -1", "'seed'"),
+        ("seed: 4294967296", "'seed'"),
         ("objective: {multiview: {margin: 0.7}}", "'objective.multiview'"),
         ("model: {text_heads: 3}", "'model'"),
         ("model: {image_widths: []}", "'model.image_widths'"),
         ("model: {time: attention}", "learns from sequences"),
+        ("frames: 4\nmodel: {time: attention, embedding_dim: 33}", "an even embedding_dim, found 33"),
+        ("frames: 4\nmodel: {time: causal, embedding_dim: 33}", "an even embedding_dim, found 33"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, text, place):
     (tmp_path / "settings.yaml").write_text(text)
     with pytest.raises(ConfigError, match=place):
         TrainConfig.from_yaml(tmp_path / "settings.yaml")
+
+
+def test_the_largest_seed_is_one_that_every_generator_takes():
+    assert lightning.seed_everything(TrainConfig(seed=LARGEST_SEED).seed, verbose=False) == LARGEST_SEED
+    with pytest.raises(ValidationError):
+        TrainConfig(seed=LARGEST_SEED + 1)
 
 
 def test_the_settings_of_sequences_in_the_documentation_are_settings():

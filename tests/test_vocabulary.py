@@ -96,6 +96,7 @@ def test_a_vocabulary_cannot_be_changed_by_accident():
         ("", "expected a vocabulary in YAML, such as `classes:` and below it names and words"),
         ("- happy\n", "expected a vocabulary in YAML"),
         ("classes: [\n", "expected a vocabulary in YAML; while parsing"),
+        ("people: [2020-13-45]\n", "expected a vocabulary in YAML; month must be in 1..12"),
         ("word: 1\n", "word: this name is not known"),
         ("1: 2\n", "1: expected a name, found 1"),
         ("classes: [a]\n", "classes: expected names, and words below each, found ['a']"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
 import socket
 import warnings
 from collections.abc import Iterator
@@ -21,7 +22,8 @@ LOCK = ".lock"
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder to write to; it takes ``path``'s name when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished{path.suffix}")
+    # Random, since processes of two machines may have the same number.
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}.unfinished{path.suffix}")
     try:
         yield unfinished
         unfinished.replace(path)

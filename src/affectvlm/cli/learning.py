@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affectvlm.cli.options import CORES, Jobs, Words
+from affectvlm.cli.options import CORES, LARGEST_SEED, Jobs, Words
 from affectvlm.console import print_metrics, progress_bar, say, say_next
-from affectvlm.files import written_whole
+from affectvlm.files import locked, remove_leftovers, written_whole
 from affectvlm.run_record import RunRecord
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
     vocabulary: Words = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0, max=LARGEST_SEED)] = None,
 ) -> None:
     """Train one model on a prepared set, on one process or, under torchrun, on many."""
     from affectvlm.evaluation.folds import hold_out
@@ -39,18 +39,20 @@ def train(
     def work() -> None:
         known, settings = PreparedSet(prepared), resolved_config(config, epochs, seed, vocabulary)
         train_subjects, validation_subjects = hold_out(known.subjects, settings.seed)
-        claim_run(run, known, settings)
-        first = os.environ.get("RANK", "0") == "0"
-        if not first:
+        if os.environ.get("RANK", "0") != "0":
             fit(known, train_subjects, validation_subjects, settings, run)
             return
-        record = RunRecord(settings.seed)
-        with written_whole(run / "subjects.json") as path:
-            path.write_text(json.dumps({"train": train_subjects, "validation": validation_subjects}, indent=2))
-        with record.stage("training"), progress_bar("epochs", settings.epochs, lambda: epochs_done(run)):
-            fitted = fit(known, train_subjects, validation_subjects, settings, run)
-        record.write(run / "environment.json", known.rig.fingerprint)
-        fitted.model.save(run / "model")
+        claim_run(run, known, settings)
+        with locked(run):
+            remove_leftovers(run)
+            record = RunRecord(settings.seed)
+            with written_whole(run / "subjects.json") as path:
+                path.write_text(json.dumps({"train": train_subjects, "validation": validation_subjects}, indent=2))
+            with record.stage("training"), progress_bar("epochs", settings.epochs, lambda: epochs_done(run)):
+                fitted = fit(known, train_subjects, validation_subjects, settings, run)
+            assert fitted is not None  # this is the first process
+            record.write(run / "environment.json", known.rig.fingerprint)
+            fitted.model.save(run / "model")
         say(f"epoch {fitted.chosen_epoch} was chosen; the model is in {run / 'model'}")
         say_next(f"affectvlm predict SCAN --model {run / 'model'}")
 
@@ -66,7 +68,7 @@ def evaluate(
     config: Annotated[Path | None, typer.Option(help="YAML with settings, such as the `config.yaml` of a run.")] = None,
     vocabulary: Words = None,
     epochs: Annotated[int | None, typer.Option(help="Instead of the settings' epochs.", min=1)] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0)] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the settings' seed.", min=0, max=LARGEST_SEED)] = None,
     jobs: Jobs = CORES,
 ) -> None:
     """Cross-validate over subject-disjoint folds and write a report."""

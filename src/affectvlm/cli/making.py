@@ -10,6 +10,7 @@ import typer
 from affectvlm.cli.learning import resolved_config, study_and_report
 from affectvlm.cli.options import (
     CORES,
+    LARGEST_SEED,
     LARGEST_VIEW,
     Faces,
     Jobs,
@@ -35,7 +36,7 @@ def demo(
     variety: Variety = 0.3,
     folds: Annotated[int, typer.Option(help="Folds of the cross-validation.", min=2)] = 5,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of every random draw.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of every random draw.", min=0, max=LARGEST_SEED)] = 0,
     run: Annotated[Path, typer.Option("--out", help="Folder for everything that is made.")] = Path("runs/demo"),
     jobs: Jobs = CORES,
 ) -> None:

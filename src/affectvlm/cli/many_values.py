@@ -21,6 +21,8 @@ def one_each(arguments: list[str], option: str) -> list[str]:
 
     >>> one_each(["scan.ply", "--labels", "sad", "glad", "--model", "m"], "--labels")
     ['scan.ply', '--labels', 'sad', '--labels', 'glad', '--model', 'm']
+    >>> one_each(["scan.ply", "--labels=sad", "glad"], "--labels")
+    ['scan.ply', '--labels=sad', '--labels', 'glad']
 
     Raises
     ------
@@ -37,7 +39,7 @@ def one_each(arguments: list[str], option: str) -> list[str]:
             if number + 1 == len(arguments) or arguments[number + 1].startswith("-"):
                 raise typer.BadParameter(f"{option} needs at least one value behind it")
         elif argument.startswith("-"):
-            taking = False
+            taking = argument.startswith(f"{option}=")  # its first value, and more may follow
             repeated.append(argument)
         else:
             repeated += [option, argument] if taking else [argument]

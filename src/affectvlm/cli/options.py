@@ -89,6 +89,8 @@ Variety = Annotated[
 ]
 LARGEST_VIEW = 2048
 """As in :class:`~affectvlm.views.Rig`, which would be slow to import here."""
+LARGEST_SEED = 2**32 - 1
+"""As in :class:`~affectvlm.training.TrainConfig`, which would be slow to import here."""
 Jobs = Annotated[int, typer.Option(help="Processes at a time.", min=1)]
 Words = Annotated[
     Path | None,

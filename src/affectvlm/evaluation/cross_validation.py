@@ -116,6 +116,7 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
         torch.set_num_threads(threads)
         prepared = PreparedSet(folder_of_set)
         fitted = fit(prepared, job.train, job.validation, config, folder)
+        assert fitted is not None  # a training here is one process
         if job.test:
             with written_whole(folder / PREDICTIONS) as path:
                 _predict(fitted, Clips(prepared, config.frames), job).to_parquet(path)
@@ -130,9 +131,9 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
 @torch.inference_mode()
 def _predict(fitted: Fitted, clips: Clips, job: Job) -> pd.DataFrame:
     """Classify the test subjects' samples, with prompts that say nothing of the subject."""
-    model = fitted.model
+    model = fitted.model.to("cuda" if torch.cuda.is_available() else "cpu")
     samples = clips.of(job.test)
-    probabilities = model.probabilities(embed(model, clips, samples), model.encode_classes()).numpy()
+    probabilities = model.probabilities(embed(model, clips, samples), model.encode_classes()).cpu().numpy()
     table = clips.index.loc[samples, ["key", "subject", "emotion", "intensity"]].reset_index(drop=True)
     table.insert(1, "fold", int(job.name))
     table["predicted"] = [model.classes[i] for i in probabilities.argmax(axis=1)]

@@ -18,10 +18,11 @@ BESIDE: tuple[str, ...] = ("intensity", "view", "map")
 _SLOT = re.compile(r"\{(\w+)\}")
 _PART = re.compile(r"\[([^\[\]]*)\]")
 _ARTICLE = re.compile(r"\b([Aa])n? (?=(\S+))")
+_LIKE_YOU = r"e[uw]|u[bt][eio]|uga|ukr|unani(?!mat)|unary|uni(?!de|ll|m[ap]|n|r|ss)|us[aeiu]|uv?\b"
 _LIKE_A_VOWEL = re.compile(
-    r"(?!eu|one\b|us[aeiu]|uni(?!m|n))[aeiou]|honou?r|honest|hour|(?-i:[FHLMNRSX](?=[A-Z-]))", re.IGNORECASE
+    rf"(?!{_LIKE_YOU}|on[ce]e?\b)[aeiou]|8|1[18]\b|heir|honou?r|honest|hour|(?-i:[FHLMNRSX](?=[A-Z-]))", re.IGNORECASE
 )
-"""How words begin that take "an", by their sound: "a European" and "an uneasy", "an honest", "an RGB image"."""
+"""How words begin that take "an", by their sound: "a unique" and "an unideal", "an honest", "an RGB image"."""
 
 
 def kind_of(template: str) -> str:

@@ -110,7 +110,7 @@ class Vocabulary(BaseModel):
             changes = yaml.safe_load(path.read_text("utf-8"))
         except OSError as error:
             raise ConfigError(f"{path}: cannot read the vocabulary ({error.strerror}); check the path") from error
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigError(f"{path}: expected a vocabulary in YAML; {in_one_line(str(error))}") from error
         if not isinstance(changes, dict) or not changes:
             raise ConfigError(f"{path}: expected a vocabulary in YAML, such as `classes:` and below it names and words")

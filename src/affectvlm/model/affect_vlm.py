@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
@@ -16,6 +15,7 @@ from affectvlm.files import written_whole
 from affectvlm.language import Grammar, Vocabulary
 from affectvlm.model.config import ModelConfig
 from affectvlm.model.fusion import FusionName, build_fusion
+from affectvlm.model.source import UNREADABLE, first_line
 from affectvlm.model.time import FRAMES_THAT_MOVE, TimeName, build_time, dynamic_images
 from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
 from affectvlm.views import Rig
@@ -216,14 +216,15 @@ class AffectVLM(nn.Module):
             towers = towers_from_dict(kept["towers"])
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             grammar = Grammar(tuple(kept["classes"]), Vocabulary.model_validate(kept["vocabulary"]))
-            model = cls(towers, tokenizer, grammar, rig, kept["fusion"], kept["time"])
+            known = ModelConfig(fusion=kept["fusion"], time=kept["time"])  # a name that is not known is no mean
+            model = cls(towers, tokenizer, grammar, rig, known.fusion, known.time)
             model.load_state_dict(load_file(folder / WEIGHTS))
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ConfigError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(f"{folder}: the model is damaged ({reason}); train it again") from error
-        if rig.fingerprint != kept["rig_fingerprint"]:
+            fingerprint = kept["rig_fingerprint"]
+        except (*UNREADABLE, ConfigError) as error:
+            raise ModelError(f"{folder}: the model is damaged ({first_line(error)}); train it again") from error
+        if rig.fingerprint != fingerprint:
             raise ModelError(
-                f"{config}: the rig was changed after training (expected fingerprint {kept['rig_fingerprint']}, "
+                f"{config}: the rig was changed after training (expected fingerprint {fingerprint}, "
                 f"found {rig.fingerprint}); its views would not be those that the model knows"
             )
         return model.eval()

@@ -51,6 +51,12 @@ class ModelConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
+    def _sine_and_cosine_share_the_space(self) -> ModelConfig:
+        if self.time in ("attention", "causal") and self.pretrained is None and self.embedding_dim % 2:
+            raise ValueError(f"time {self.time!r} takes an even embedding_dim, found {self.embedding_dim}")
+        return self
+
+    @model_validator(mode="after")
     def _only_what_is_pretrained_is_frozen_or_adapted(self) -> ModelConfig:
         for side in self.frozen:
             if not self.is_pretrained(side):

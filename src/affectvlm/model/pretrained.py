@@ -16,7 +16,15 @@ from transformers.utils import logging as transformers_logging
 from affectvlm.errors import ModelError
 from affectvlm.model.inflation import inflate
 from affectvlm.model.source import FILES, UNREADABLE, find_model, first_line, optional_file, read_json
-from affectvlm.model.text_encoder import POOLING_FILE, Pooling, read_pooling, text_class
+from affectvlm.model.text_encoder import (
+    MODULES_FILE,
+    POOLING_FILE,
+    Pooling,
+    places,
+    read_pooling,
+    refuse_further_modules,
+    text_class,
+)
 from affectvlm.views import Rig
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -98,12 +106,12 @@ def load_text_encoder(name: str) -> TextEncoder:
     source = find_model(name)
     config = _read_config(source, name)
     kind = text_class(config, name)
+    refuse_further_modules(optional_file(source, MODULES_FILE))
     pooling = read_pooling(config, optional_file(source, POOLING_FILE))
     model = _load(kind, source, name, needless=() if pooling == "pooler" else ("pooler.",))
     tokenizer = _load_tokenizer(source, name)
-    longest = getattr(model.config, "max_position_embeddings", None)
-    if longest is not None and tokenizer.model_max_length > longest:
-        tokenizer.model_max_length = longest - 2  # RoBERTa and its kin lose two places to their padding
+    if (longest := places(model)) is not None:
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     return TextEncoder(model, tokenizer, pooling)
 
 

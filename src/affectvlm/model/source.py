@@ -21,8 +21,19 @@ FILES = "config.json, model.safetensors and tokenizer.json (or vocab.json and me
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 _RESNET = re.compile(r"(?<![a-z0-9])rn\d+|resnet-?\d+.*clip|clip.*resnet", re.IGNORECASE)
 
-UNREADABLE = (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError, StrictDataclassError)
-"""What transformers raises for files that are not there or not what they should be."""
+UNREADABLE = (
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What transformers and PyTorch raise for files that are not there or not what they should be."""
 
 
 def find_model(name: str) -> str:
@@ -61,11 +72,11 @@ def _refuse_resnet(name: str, folder: Path) -> None:
     """Say it plainly if a CLIP with a ResNet is named, in OpenAI's, open_clip's or timm's way."""
     config = folder / "config.json"
     if config.is_file() and read_json(config).get("model_type") is not None:
-        vision = read_json(config).get("vision_config") or {}
+        vision = _part(read_json(config), "vision_config")
         resnet = isinstance(vision.get("layers"), list) or ("patch_size" in vision and vision["patch_size"] is None)
     elif (folder / "open_clip_config.json").is_file():
-        settings = read_json(folder / "open_clip_config.json").get("model_cfg", {})
-        resnet = isinstance(settings.get("vision_cfg", {}).get("layers"), list)
+        settings = _part(read_json(folder / "open_clip_config.json"), "model_cfg")
+        resnet = isinstance(_part(settings, "vision_cfg").get("layers"), list)
     else:
         resnet = _RESNET.search(folder.name) is not None
     if resnet:
@@ -75,12 +86,22 @@ def _refuse_resnet(name: str, folder: Path) -> None:
         )
 
 
+def _part(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    part = settings.get(name)
+    return part if isinstance(part, dict) else {}
+
+
+def read_any_json(file: Path) -> Any:
+    """Read JSON, whatever it holds."""
+    try:
+        return json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file}: expected JSON; {in_one_line(str(error))}") from error
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object."""
-    try:
-        content = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{file}: expected JSON; {in_one_line(str(error))}") from error
+    content = read_any_json(file)
     if not isinstance(content, dict):
         raise ModelError(f"{file}: expected a JSON object, found a {type(content).__name__}")
     return content

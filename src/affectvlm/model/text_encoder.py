@@ -7,17 +7,23 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from transformers import AutoModel, AutoModelForTextEncoding, CLIPTextModel, PreTrainedConfig
+from transformers import AutoModel, AutoModelForTextEncoding, CLIPTextModel, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 
-from affectvlm.errors import ModelError
-from affectvlm.model.source import read_json
+from affectvlm.errors import ModelError, in_one_line
+from affectvlm.model.source import read_any_json, read_json
 
 Pooling = Literal["pooler", "mean", "cls", "max", "last"]
 """One vector of a sentence: the model's own, or of its tokens the mean, the first, the maximum, the last."""
 
 POOLING_FILE = "1_Pooling/config.json"
 """Where sentence-transformers writes how a model pools."""
+
+MODULES_FILE = "modules.json"
+"""Where it lists what a text passes through."""
+
+_MODULES_READ = ("Transformer", "Pooling", "Normalize")
+"""The last is what follows every projection here."""
 
 _THEIR_NAMES: dict[str, Pooling] = {"mean_tokens": "mean", "cls_token": "cls", "max_tokens": "max", "lasttoken": "last"}
 """Of its switches ``pooling_mode_...``; newer versions write one name instead, without ``_tokens``."""
@@ -69,6 +75,45 @@ def read_pooling(config: PreTrainedConfig, file: Path | None) -> Pooling:
             "encoder"
         )
     return _THEIR_NAMES[kinds[0]]
+
+
+def refuse_further_modules(file: Path | None) -> None:
+    """Make sure that a sentence-transformers model is a transformer and its pooling, and no layer of it is left out.
+
+    Parameters
+    ----------
+    file : Path, optional
+        Its ``modules.json``, if it has one.
+
+    Raises
+    ------
+    ModelError
+        The file lists another module, or no modules.
+    """
+    if file is None:
+        return
+    modules = read_any_json(file)
+    if not (isinstance(modules, list) and all(isinstance(part, dict) for part in modules)):
+        raise ModelError(f"{file}: expected a list of modules, found something else; take another text encoder")
+    kinds = [str(part.get("type")).rpartition(".")[2] for part in modules]
+    if further := [kind for kind in kinds if kind not in _MODULES_READ]:
+        raise ModelError(
+            f"{file}: expected {', '.join(_MODULES_READ)} and no further module, found a {in_one_line(further[0])}, "
+            "which would be left out; take another text encoder"
+        )
+
+
+def places(model: PreTrainedModel) -> int | None:
+    """Count the tokens that a text encoder can take; None where nothing says so.
+
+    RoBERTa and its kin count positions from behind the number of their padding: those before it are lost.
+    """
+    longest = getattr(model.config, "max_position_embeddings", None)
+    if longest is None:
+        return None
+    tables = (module for name, module in model.named_modules() if name.endswith("position_embeddings"))
+    padding = getattr(next(tables, None), "padding_idx", None)
+    return int(longest if padding is None else longest - padding - 1)
 
 
 def pool(states: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:

@@ -33,11 +33,11 @@ class TemporalMean(nn.Module):
         -------
         (N, T, D), unit length; zero before the first frame that is seen
         """
-        return nn.functional.normalize((frames * seen[..., None]).cumsum(dim=1), dim=-1)
+        return nn.functional.normalize(frames.masked_fill(~seen[..., None], 0).cumsum(dim=1), dim=-1)
 
     def forward(self, frames: Tensor, seen: Tensor) -> Tensor:
         """(N, T, D) frames and (N, T) bool, which of them are seen -> (N, D), unit length; zero where none is."""
-        return nn.functional.normalize((frames * seen[..., None]).sum(dim=1), dim=-1)
+        return nn.functional.normalize(frames.masked_fill(~seen[..., None], 0).sum(dim=1), dim=-1)
 
 
 class TemporalAttention(nn.Module):
@@ -87,7 +87,7 @@ class TemporalAttention(nn.Module):
     def _attend(self, frames: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """(N, T, D) and (N, T) -> (N, T, D) frames that know of each other, and (N, T, 1) their weights."""
         T = frames.shape[1]
-        frames = frames * seen[..., None]
+        frames = frames.masked_fill(~seen[..., None], 0)
         told = self.norm(frames) + sines(T, frames.shape[2]).to(frames)
         itself = torch.eye(T, dtype=torch.bool, device=frames.device)
         # (N, T, T), True where row may not look at column. Every frame may look at itself, also one that is missing:
@@ -130,7 +130,11 @@ def dynamic_images(views: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     """
     number, count = seen.cumsum(dim=1), seen.sum(dim=1, keepdim=True)  # (B, T, V), (B, 1, V)
     weights = (2 * number - count - 1) * seen / (count**2 / 4).clamp(min=1)
-    return torch.einsum("btv,btvchw->bvchw", weights.to(views.dtype), views)[:, None], count >= FRAMES_THAT_MOVE
+    shown = views.masked_fill(~seen[..., None, None, None], 0)  # 0 times what is not looked at may be no number
+    # Not in mixed precision: frames differ by less than what half of it can tell apart.
+    with torch.autocast(views.device.type, enabled=False):
+        images = torch.einsum("btv,btvchw->bvchw", weights.to(views.dtype), shown)
+    return images[:, None], count >= FRAMES_THAT_MOVE
 
 
 def build_time(name: TimeName, embedding_dim: int) -> TemporalMean | TemporalAttention:

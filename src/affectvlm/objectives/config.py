@@ -25,8 +25,9 @@ class MultiviewConfig(BaseModel):
     """α at the start; it is learned, inside the range below."""
     margin_low: float = 0.05
     margin_high: float = 0.6
-    sums: Literal["normalised", "literal"] = "normalised"
-    """Means over pairs and triplets, or the paper's sums, which grow with the batch."""
+    sums: Literal["normalised", "literal", "proportional"] = "normalised"
+    """A mean for each kind of pairs and for the triplets; the paper's sums, which grow with the batch; or those by the
+    number of pairs, which keeps their proportions."""
     mining: Literal["soft", "hard", "all"] = "soft"
     """Triplets: the hardest of the batch softly, the single hardest, or all."""
     mining_temperature: Positive = 0.1

@@ -67,20 +67,21 @@ class MultiviewLoss(Objective):
         itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)
         positive, negative = same & ~itself, ~same
 
-        contrastive = self._pairs(1 - cosine, positive) + self._pairs((cosine - margin).relu(), negative)
-        triplet = self._triplets(cosine, positive, negative, margin)
+        pulls, pushes = ((1 - cosine) * positive).sum(), ((cosine - margin).relu() * negative).sum()
+        triplets, count = self._triplets(cosine, positive, negative, margin)
+        # The masks, like the sums over them, hold every pair twice.
+        alike, apart = positive.sum(), negative.sum()
+        if self.config.sums == "normalised":
+            contrastive = pulls / alike.clamp(min=1) + pushes / apart.clamp(min=1)
+            triplet = triplets / count.clamp(min=1)
+        else:
+            pairs = ((alike + apart) / 2).clamp(min=1) if self.config.sums == "proportional" else 1
+            contrastive, triplet = (pulls + pushes) / 2 / pairs, triplets / pairs
         return Terms(contrastive + triplet, {"contrastive": contrastive, "triplet": triplet, "margin": margin})
 
-    def _pairs(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Mean over the pairs, or their sum; the mask, like the sum over it, holds every pair twice."""
-        total = (values * mask).sum()
-        return total / 2 if self.config.sums == "literal" else total / mask.sum().clamp(min=1)
-
-    def _triplets(self, cosine: Tensor, positive: Tensor, negative: Tensor, margin: Tensor) -> Tensor:
-        """Mean over the triplets that are mined, or their sum."""
+    def _triplets(self, cosine: Tensor, positive: Tensor, negative: Tensor, margin: Tensor) -> tuple[Tensor, Tensor]:
+        """Sum up the triplets that are mined, and count them."""
         if self.config.mining == "soft":
-            total, count = soft_triplets(cosine, positive, negative, margin, self.config.mining_temperature)
-        else:
-            mined = {"hard": hard_triplets, "all": all_triplets}[self.config.mining]
-            total, count = mined(cosine, positive, negative, margin)
-        return total if self.config.sums == "literal" else total / count.clamp(min=1)
+            return soft_triplets(cosine, positive, negative, margin, self.config.mining_temperature)
+        mined = {"hard": hard_triplets, "all": all_triplets}[self.config.mining]
+        return mined(cosine, positive, negative, margin)

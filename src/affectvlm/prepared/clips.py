@@ -70,8 +70,9 @@ class Clips:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Read samples as a model sees them.
 
-        A sequence that has more frames than are looked at is cut into equal parts, and one frame of each is taken
-        (temporal segments, Wang et al. 2016, arXiv 1608.00859): any one in training, the middle one in evaluation.
+        A sequence that has more frames than are looked at is cut into parts, equal up to a frame, and one frame of
+        each is taken (temporal segments, Wang et al. 2016, arXiv 1608.00859): any one in training, the middle one in
+        evaluation.
         Every view comes from any of the set's drawings in training, from the exact one in evaluation.
 
         Parameters
@@ -105,9 +106,9 @@ class Clips:
         """Choose the frames of one sample that are looked at, in order."""
         if self.frames is None or len(rows) <= self.frames:
             return rows
-        edges = np.linspace(0, len(rows), self.frames + 1)
+        edges = len(rows) * np.arange(self.frames + 1) // self.frames  # whole frames: no part shares one with the next
         place = 0.5 if rng is None else rng.random(self.frames)
-        chosen: np.ndarray = rows[(edges[:-1] + place * np.diff(edges)).astype(int)]
+        chosen: np.ndarray = rows[edges[:-1] + (place * np.diff(edges)).astype(int)]
         return chosen
 
     def _drawings(self, picked: list[np.ndarray], rngs: Sequence[np.random.Generator] | None) -> np.ndarray | None:

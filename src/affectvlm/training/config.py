@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from affectvlm.errors import ConfigError
+from affectvlm.errors import ConfigError, in_one_line
 from affectvlm.language import Vocabulary
 from affectvlm.model import ModelConfig
 from affectvlm.objectives import ObjectiveConfig
@@ -22,7 +22,7 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=2)
     """Samples a step, over all processes together."""
@@ -87,7 +87,5 @@ class TrainConfig(BaseModel):
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             raise ConfigError(f"{path}: setting {place!r}: {first['msg']}") from error
-        except (yaml.YAMLError, AttributeError, TypeError, UnicodeDecodeError) as error:
-            raise ConfigError(
-                f"{path}: expected YAML of `setting: value` lines; {str(error).splitlines()[0]}"
-            ) from error
+        except (yaml.YAMLError, AttributeError, TypeError, ValueError, RecursionError) as error:
+            raise ConfigError(f"{path}: expected YAML of `setting: value` lines; {in_one_line(str(error))}") from error

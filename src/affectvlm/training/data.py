@@ -11,8 +11,32 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from affectvlm.errors import ConfigError
+from affectvlm.errors import ConfigError, DataError
+from affectvlm.model.time import FRAMES_THAT_MOVE
+from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
+from affectvlm.training.config import TrainConfig
+
+
+def build_clips(prepared: PreparedSet, config: TrainConfig) -> Clips:
+    """Take a prepared set as the samples that a training learns from.
+
+    Raises
+    ------
+    DataError
+        The frames of a sequence are of several subjects or emotions, or the model learns from movement and a sample
+        has none.
+    """
+    clips = Clips(prepared, config.frames)
+    if config.model.time == "rank_pooling":
+        still = [sample for sample, rows in enumerate(clips.rows) if len(rows) < FRAMES_THAT_MOVE]
+        if still:
+            raise DataError(
+                f"{prepared.folder}: expected samples of {FRAMES_THAT_MOVE} frames or more, which model.time "
+                f"'rank_pooling' learns from, found {len(still)} with fewer, first {clips.index['key'][still[0]]!r}; "
+                "prepare a set without them, or take another model.time"
+            )
+    return clips
 
 
 class Draw(NamedTuple):
@@ -113,7 +137,7 @@ class EachOnce(Sampler[Draw]):
     ----------
     samples : (n,) int64
     batch_size : int
-        The most that a process takes at a time.
+        The most that a process takes at a time; 2 or more, or a share that is smaller by one would be a batch short.
     rank, world : int
 
     Raises
@@ -150,14 +174,22 @@ class ViewData(lightning.LightningDataModule):
     batch_size : int
         Of all processes together.
     seed : int
+    accumulation : int
+        Chunks that a process takes its share of a batch in.
     """
 
     def __init__(
-        self, dataset: ClipDataset, train: np.ndarray, validation: np.ndarray, batch_size: int, seed: int
+        self,
+        dataset: ClipDataset,
+        train: np.ndarray,
+        validation: np.ndarray,
+        batch_size: int,
+        seed: int,
+        accumulation: int = 1,
     ) -> None:
         super().__init__()
         self.dataset, self.train, self.validation = dataset, train, validation
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.accumulation = batch_size, seed, accumulation
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Load this process's share of the training batches."""
@@ -165,9 +197,10 @@ class ViewData(lightning.LightningDataModule):
         return _loader(self.dataset, ShuffledBatches(self.train, self.batch_size, self.seed, rank, world))
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Load this process's share of the validation samples."""
+        """Load this process's share of the validation samples, as many at a time as training encodes."""
         rank, world = self._place()
-        return _loader(self.dataset, EachOnce(self.validation, self.batch_size, rank, world))
+        at_a_time = max(2, self.batch_size // world // self.accumulation)
+        return _loader(self.dataset, EachOnce(self.validation, at_a_time, rank, world))
 
     def _place(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)

@@ -27,8 +27,9 @@ from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
+from affectvlm.training.checkpoint_file import WholeCheckpoints
 from affectvlm.training.config import TrainConfig
-from affectvlm.training.data import ClipDataset, ViewData
+from affectvlm.training.data import ClipDataset, ViewData, build_clips
 from affectvlm.training.task import AffectVLMTask
 
 HISTORY, CHECKPOINTS, LAST = "history.csv", "checkpoints", "last"
@@ -41,7 +42,7 @@ class Fitted:
     Parameters
     ----------
     model : AffectVLM
-        The weights of the chosen epoch, calibrated, in evaluation mode.
+        The weights of the chosen epoch, calibrated, in evaluation mode, on the CPU.
     chosen_epoch : int
         Counted from 1.
     """
@@ -56,7 +57,7 @@ def fit(
     validation_subjects: tuple[str, ...],
     config: TrainConfig,
     folder: Path,
-) -> Fitted:
+) -> Fitted | None:
     """Train a model; an interrupted training goes on from its last whole epoch.
 
     Parameters
@@ -71,8 +72,14 @@ def fit(
     Returns
     -------
     Fitted
+        None on all of several processes but the first.
+
+    Raises
+    ------
+    DataError
+        The set does not hold what the model learns from; see :func:`affectvlm.training.data.build_clips`.
     """
-    clips = Clips(prepared, config.frames)
+    clips = build_clips(prepared, config)
     train, validation = clips.of(train_subjects), clips.of(validation_subjects)
 
     def build_task() -> AffectVLMTask:
@@ -80,7 +87,8 @@ def fit(
         model = AffectVLM.build(config.model, prepared.classes, prepared.rig, config.vocabulary)
         return AffectVLMTask(model, clips, config)
 
-    data = ViewData(ClipDataset(clips, config.seed), train, validation, config.batch_size, config.seed)
+    dataset = ClipDataset(clips, config.seed)
+    data = ViewData(dataset, train, validation, config.batch_size, config.seed, config.accumulation)
     best = ModelCheckpoint(
         folder / CHECKPOINTS,
         filename="{epoch}",
@@ -103,14 +111,17 @@ def fit(
                 raise KeyboardInterrupt from None
             raise
 
+    if not trainer.is_global_zero:
+        return None
     chosen_epoch, file = _chosen_checkpoint(folder)
     # Into a new model: the weights of the one that was trained may be shared out among the processes.
     task = build_task()
     task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
     model = task.model.eval()
     model.towers.merge_adapters()
+    model.to(trainer.strategy.root_device)
     model.logit_scale.fill_(calibrated_scale(model, clips, validation))
-    return Fitted(model, chosen_epoch)
+    return Fitted(model.cpu(), chosen_epoch)
 
 
 def _chosen_checkpoint(folder: Path) -> tuple[int, Path]:
@@ -153,6 +164,7 @@ def build_trainer(config: TrainConfig, callbacks: list[Callback]) -> lightning.T
         # Our samplers already give each process its share.
         use_distributed_sampler=False,
         callbacks=callbacks,
+        plugins=[WholeCheckpoints()],
         enable_checkpointing=any(isinstance(callback, ModelCheckpoint) for callback in callbacks),
         num_sanity_val_steps=0,
         logger=False,
@@ -209,7 +221,7 @@ def embed(model: AffectVLM, clips: Clips, samples: np.ndarray, batch_size: int =
     Returns
     -------
     (n, D) float32
-        Fused, unit length.
+        Fused, unit length, on the model's device.
     """
     step = max(1, batch_size // (clips.frames or 1))
     parts = (clips.load(samples[start : start + step]) for start in range(0, len(samples), step))
@@ -223,7 +235,7 @@ def calibrated_scale(model: AffectVLM, clips: Clips, samples: np.ndarray) -> flo
 
     Guo et al. 2017, "On calibration of modern neural networks". It changes no decision, only how sure they sound.
     """
-    cosine = embed(model, clips, samples) @ model.encode_classes().T  # (n, classes)
+    cosine = (embed(model, clips, samples) @ model.encode_classes().T).cpu()  # (n, classes)
     truth = torch.from_numpy(clips.labels[samples])
 
     def unlikeliness(log_scale: float) -> float:
@@ -233,7 +245,11 @@ def calibrated_scale(model: AffectVLM, clips: Clips, samples: np.ndarray) -> flo
 
 
 def leave_process_group() -> None:
-    """End distributed work in order; without it gloo now and then aborts a process at its exit."""
+    """End distributed work in order; without it gloo now and then aborts a process at its exit.
+
+    All wait for the first one, which saves: a launcher may take it for lost when the others have long been gone.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.barrier()
         gc.collect()
         torch.distributed.destroy_process_group()

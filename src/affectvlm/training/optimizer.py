@@ -80,7 +80,9 @@ def layers_below_top(names: list[str]) -> list[int]:
 def one_cycle(optimizer: torch.optim.Optimizer, steps: int, warmup_share: float) -> torch.optim.lr_scheduler.OneCycleLR:
     """Raise each group's learning rate to what it has and lower it again (Smith and Topin 2017), also over few steps.
 
-    The warm-up takes at least one and a half steps: over exactly one, PyTorch's schedule divides by zero.
+    The warm-up takes at least one and a half steps: over exactly one, PyTorch's schedule divides by zero. Over one or
+    two steps in all, the highest rate is not reached. The schedule also moves AdamW's first beta the other way: from
+    0.95 to 0.85 while the rates rise, and back to 0.95 while they fall.
     """
     highest = [group["lr"] for group in optimizer.param_groups]
     share = min(max(warmup_share, 1.5 / steps), 0.9)

@@ -11,12 +11,14 @@ from affectvlm.files import written_whole
 from affectvlm.language import Grammar, Vocabulary
 from affectvlm.prepared import PreparedSet
 from affectvlm.training.config import TrainConfig
+from affectvlm.training.data import build_clips
 
 
 def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int | None = None) -> None:
     """Write the resolved settings to ``config.yaml``, or make sure that the folder's are the same.
 
-    A class that there are no words for is told before anything is written.
+    A class that there are no words for, or a sample that the model cannot learn from, is told before anything is
+    written.
 
     Parameters
     ----------
@@ -30,8 +32,11 @@ def claim_run(run: Path, prepared: PreparedSet, config: TrainConfig, folds: int 
     ------
     ConfigError
         The folder holds a run with other settings, or the vocabulary does not fit the classes.
+    DataError
+        The set does not hold what the model learns from.
     """
     Grammar(prepared.classes, config.vocabulary or Vocabulary.packaged())
+    build_clips(prepared, config)
     resolved = {
         "source": prepared.source,
         "samples": len(prepared),

@@ -8,7 +8,6 @@ import lightning
 import numpy as np
 import torch
 from torch import Tensor
-from torchmetrics.classification import MulticlassRecall
 
 from affectvlm.language import Known
 from affectvlm.model import AffectVLM
@@ -19,6 +18,7 @@ from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import Batch
 from affectvlm.training.optimizer import build_optimizer, one_cycle
 from affectvlm.training.sharding import shard, share_buffers
+from affectvlm.training.validation_uar import ValidationUAR
 from affectvlm.views.augmentation import augment
 
 
@@ -39,7 +39,7 @@ class AffectVLMTask(lightning.LightningModule):
         self.config = config
         self.clips = clips
         self.objective = build_objective(config.objective)
-        self.validation_uar = MulticlassRecall(num_classes=len(model.classes), average="macro")
+        self.validation_uar = ValidationUAR(num_classes=len(model.classes))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Compute the objective over the whole batch, of all processes together."""
@@ -49,7 +49,8 @@ class AffectVLMTask(lightning.LightningModule):
         samples = batch.samples.tolist()
         rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + sample]) for sample in samples]
         labels = batch.labels.cpu().numpy()
-        views, seen = augment(batch.views, batch.seen, labels, rngs, self.model.rig, self.config.augmentation)
+        with self._single_precision():
+            views, seen = augment(batch.views, batch.seen, labels, rngs, self.model.rig, self.config.augmentation)
         present = self.model.present(seen)  # (B, V)
         prompts = [
             self._prompt(label, sample, there, rng)
@@ -73,7 +74,7 @@ class AffectVLMTask(lightning.LightningModule):
         return torch.cat([Z, fused[:, None], text[:, None]], dim=1)
 
     def _single_precision(self) -> torch.autocast:
-        """Leave mixed precision: cosines in half of it are too coarse, and the masks' 1e30 is no number there."""
+        """Leave mixed precision: it is too coarse for cosines and places in pictures, and the masks' 1e30 no number."""
         return torch.autocast(self.device.type, enabled=False)
 
     def _prompt(self, label: int, sample: int, seen: list[bool], rng: np.random.Generator) -> str:

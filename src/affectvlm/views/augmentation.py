@@ -130,10 +130,11 @@ def _move(views: Tensor, rngs: list[np.random.Generator], rig: Rig, config: Augm
 
 
 def _hide(seen: Tensor, rngs: list[np.random.Generator], share: float) -> Tensor:
-    """Take some views for missing, in all frames; the one that is drawn to stay is one that is seen."""
+    """Take some views for missing, in all frames; the one that is drawn to stay is seen in as many as any other."""
     draws = torch.from_numpy(np.stack([rng.random(seen.shape[2]) for rng in rngs])).to(seen.device)  # (B, V)
-    there = seen.any(dim=1)  # (B, V)
-    stays = draws.masked_fill(~there, -1).argmax(dim=1, keepdim=True)  # (B, 1)
+    frames = seen.sum(dim=1)  # (B, V)
+    fewer = frames < frames.amax(dim=1, keepdim=True)  # too few to show movement, perhaps
+    stays = draws.masked_fill(fewer, -1).argmax(dim=1, keepdim=True)  # (B, 1)
     hidden = (draws < share).scatter(1, stays, False)
     return seen & ~hidden[:, None]
 
