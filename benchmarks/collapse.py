@@ -32,9 +32,8 @@ SMOOTH, HARD = 0.1, 0.001
 
 def train(prepared: PreparedSet, centred: bool, temperature: float) -> tuple[float, float, float]:
     """Train once; returns the loss, the mean cosine of validation faces and their UAR."""
-    config = TrainConfig(
-        epochs=EPOCHS, objective=ObjectiveConfig(multiview=MultiviewConfig(mining_temperature=temperature))
-    )
+    loss = MultiviewConfig(sums="normalised", mining="soft", mining_temperature=temperature)
+    config = TrainConfig(epochs=EPOCHS, objective=ObjectiveConfig(multiview=loss))
     fitted_to, validation = hold_out(prepared.subjects, config.seed, share=0.2)
     clips = Clips(prepared)
     lightning.seed_everything(config.seed, verbose=False)

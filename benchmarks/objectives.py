@@ -52,21 +52,24 @@ VARIETY = 0.3
 
 JOBS = 2
 
+MEANS = {"sums": "normalised", "mining": "soft"}
 OBJECTIVES: dict[str, ObjectiveConfig] = {
-    "L: soft triplets": ObjectiveConfig(terms={"multiview": 1}, multiview={"mining": "soft"}),
-    "L: hardest triplets": ObjectiveConfig(terms={"multiview": 1}, multiview={"mining": "hard"}),
-    "L: all triplets": ObjectiveConfig(terms={"multiview": 1}, multiview={"mining": "all"}),
-    "L: literal sums, hardest": ObjectiveConfig(
-        terms={"multiview": 1}, multiview={"mining": "hard", "sums": "literal"}
-    ),
+    "L": ObjectiveConfig(multiview={"sums": "proportional", "mining": "hard"}),
+    "L, literal sums": ObjectiveConfig(multiview={"sums": "literal", "mining": "hard"}),
+    "Lm, hardest": ObjectiveConfig(multiview={"sums": "normalised", "mining": "hard"}),
+    "Lm, soft": ObjectiveConfig(multiview=MEANS),
+    "Lm, all": ObjectiveConfig(multiview={"sums": "normalised", "mining": "all"}),
     "clip": ObjectiveConfig(terms={"clip": 1}),
     "siglip": ObjectiveConfig(terms={"siglip": 1}),
     "supcon": ObjectiveConfig(terms={"supcon": 1}),
     "cross_entropy": ObjectiveConfig(terms={"cross_entropy": 1}),
-    "L + 0.5 clip": ObjectiveConfig(terms={"multiview": 1, "clip": 0.5}),
-    "L + clip": ObjectiveConfig(terms={"multiview": 1, "clip": 1}),
+    "L + 0.5 clip": ObjectiveConfig(
+        terms={"multiview": 1, "clip": 0.5}, multiview={"sums": "proportional", "mining": "hard"}
+    ),
+    "Lm, soft + 0.5 clip": ObjectiveConfig(terms={"multiview": 1, "clip": 0.5}, multiview=MEANS),
+    "Lm, soft + clip": ObjectiveConfig(terms={"multiview": 1, "clip": 1}, multiview=MEANS),
 }
-"""Name in the tables -> settings; L is the paper's loss. What the library trains with by default is among them."""
+"""Name in the tables -> settings; L is the paper's loss in its own proportions, Lm its parts as means."""
 
 LEARNING_RATES = (1e-3, 3e-3)
 

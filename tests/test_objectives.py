@@ -18,7 +18,8 @@ def _at_degrees(*angles, dtype=torch.float64):
 
 
 def _module(temperature=1e-3, **settings):
-    return MultiviewLoss(MultiviewConfig(mining_temperature=temperature, **settings)).double()
+    forms = {"sums": "normalised", "mining": "soft", **settings}
+    return MultiviewLoss(MultiviewConfig(mining_temperature=temperature, **forms)).double()
 
 
 def _loss(temperature=1e-3, **settings):
@@ -203,6 +204,17 @@ def test_the_literal_contrastive_sum_is_each_mean_times_its_number_of_pairs():
     )
     literal = _loss(sums="literal")(embeddings, labels).parts["contrastive"]
     assert literal.item() == pytest.approx(float(sum(pulled) + sum(pushed)))
+
+
+@pytest.mark.parametrize("mining", ["soft", "hard", "all"])
+def test_the_proportional_loss_is_the_literal_one_by_the_number_of_pairs(mining):
+    embeddings, labels = _random(15, 3, seed=4)
+    literal = _loss(mining=mining, sums="literal")(embeddings, labels).parts
+    proportional = _loss(mining=mining, sums="proportional")(embeddings, labels).parts
+    for term in ("contrastive", "triplet"):
+        assert proportional[term].item() == pytest.approx(literal[term].item() / (15 * 14 / 2), rel=1e-12)
+    alone = _loss(mining=mining, sums="proportional")(embeddings[:1], labels[:1])
+    assert alone.loss.item() == 0
 
 
 @pytest.mark.parametrize("mining", ["soft", "hard", "all"])

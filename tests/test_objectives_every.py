@@ -15,6 +15,8 @@ from affectvlm.training.task import AffectVLMTask
 SETTINGS = {
     "the default": {},
     "the literal loss": {"multiview": {"sums": "literal", "mining": "hard"}},
+    "soft triplets, means": {"multiview": {"sums": "normalised", "mining": "soft"}},
+    "hardest triplets, proportional": {"multiview": {"sums": "proportional", "mining": "hard"}},
     "all triplets": {"multiview": {"mining": "all"}},
     "clip": {"terms": {"clip": 1}},
     "siglip": {"terms": {"siglip": 1}},

@@ -25,11 +25,11 @@ class MultiviewConfig(BaseModel):
     """α at the start; it is learned, inside the range below."""
     margin_low: float = 0.05
     margin_high: float = 0.6
-    sums: Literal["normalised", "literal", "proportional"] = "normalised"
-    """A mean for each kind of pairs and for the triplets; the paper's sums, which grow with the batch; or those by the
-    number of pairs, which keeps their proportions."""
-    mining: Literal["soft", "hard", "all"] = "soft"
-    """Triplets: the hardest of the batch softly, the single hardest, or all."""
+    sums: Literal["proportional", "literal", "normalised"] = "proportional"
+    """The paper's sums by the number of pairs; those sums as they are, which grow with the batch; or a mean for each
+    kind of pairs and one for the triplets, which gives each of the three the same say."""
+    mining: Literal["hard", "soft", "all"] = "hard"
+    """Triplets: the single hardest of the batch for each anchor, the hardest softly, or all."""
     mining_temperature: Positive = 0.1
     """How softly the hardest are chosen (cosine): towards 0 only they count, towards infinity all count alike."""
 

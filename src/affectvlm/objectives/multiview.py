@@ -8,15 +8,16 @@ Behzad and Zhao 2025 (arXiv 2504.19739)::
     L_mt = max(0, |Z_a - Z_p|² - |Z_a - Z_n|² + α)
 
 Our reading, where the paper is silent: Θ is the cosine; the embeddings are every view, every fused face and every
-prompt of the batch, so text is one more view; sums are means over the pairs, so the loss does not grow with the batch;
-a triplet's positive and negative are the hardest of the batch, softly: a smooth maximum of all candidates stands for
-the hardest one. The single hardest positive is an outlier more often than not; pulled by it alone, all embeddings fall
-into one point, where the loss stays at exactly 1 (``benchmarks/collapse.py``). The literal sums, the single hardest
-and all triplets are settings.
+prompt of the batch, so text is one more view; every pair counts once, and so does every anchor's triplet with its
+hardest positive and negative; the sums are divided by the number of pairs, so that the loss does not grow with the
+batch. That keeps the sums' proportions: with N embeddings there are N² / 2 pairs, most of them of different emotions,
+and N triplets. A mean for each kind instead (``normalised``) gives the triplets and the few pairs of one emotion
+several times the say. It learns more slowly and to a worse end (``benchmarks/objectives.py``), and with the single
+hardest triplets it can pull all embeddings into one point (``benchmarks/collapse.py``).
 
-The margin's gradient is minus the share of active negative pairs plus the share of active triplets (with the literal
-sums: their numbers): left free, α runs off to whichever extreme switches its term off. A sigmoid into a range bounds it
-(our reading; the paper only says "learnable").
+The margin's gradient is minus the number of active negative pairs plus that of active triplets: left free, α runs off
+to whichever extreme switches its term off. A sigmoid into a range bounds it (our reading; the paper only says
+"learnable").
 """
 
 from __future__ import annotations
