@@ -52,9 +52,14 @@ VARIETY = 0.3
 
 JOBS = 2
 
+LEARNING_RATES = (1e-3, 3e-3)
+DEFAULT = "L, rate 0.003"
+"""L once more, at the learning rate that ``TrainConfig`` has. Seed 0 takes the lower one for it, by a little."""
+
 MEANS = {"sums": "normalised", "mining": "soft"}
 OBJECTIVES: dict[str, ObjectiveConfig] = {
     "L": ObjectiveConfig(multiview={"sums": "proportional", "mining": "hard"}),
+    DEFAULT: ObjectiveConfig(),
     "L, literal sums": ObjectiveConfig(multiview={"sums": "literal", "mining": "hard"}),
     "Lm, hardest": ObjectiveConfig(multiview={"sums": "normalised", "mining": "hard"}),
     "Lm, soft": ObjectiveConfig(multiview=MEANS),
@@ -70,8 +75,6 @@ OBJECTIVES: dict[str, ObjectiveConfig] = {
     "Lm, soft + clip": ObjectiveConfig(terms={"multiview": 1, "clip": 1}, multiview=MEANS),
 }
 """Name in the tables -> settings; L is the paper's loss in its own proportions, Lm its parts as means."""
-
-LEARNING_RATES = (1e-3, 3e-3)
 
 
 class Course(lightning.Callback):
@@ -108,12 +111,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--seeds", type=int, default=5)
     options = parser.parse_args()
-    default = next(name for name, objective in OBJECTIVES.items() if objective == ObjectiveConfig())
     prepared = prepare_faces(options.ict, options.out / "prepared")
     configs = {
         (name, rate): TrainConfig(epochs=options.epochs, learning_rate=rate, objective=objective)
         for name, objective in OBJECTIVES.items()
-        for rate in LEARNING_RATES
+        for rate in (LEARNING_RATES if name != DEFAULT else (TrainConfig().learning_rate,))
     }
     sweep = train_all(prepared, configs, [0], options.out / "trainings")
     chosen = chosen_rates(sweep)
@@ -122,7 +124,7 @@ def main() -> None:
     trainings = [t for t in sweep if chosen[t.objective] == t.learning_rate] + further
     clips = Clips(prepared)
     test = clips.index.loc[clips.of(split(prepared)[2])]
-    report(sweep, trainings, test, default, options.out)
+    report(sweep, trainings, test, DEFAULT, options.out)
 
 
 def prepare_faces(ict: Path, folder: Path) -> PreparedSet:

@@ -94,7 +94,7 @@ def test_adapters_learn_ten_times_as_fast_as_their_weights_would(clip_folder):
     assert rates["towers.vision_model.encoder.layers.1.self_attn.q_proj.lora_A.default.weight"] == pytest.approx(1e-4)
     assert rates["towers.text_model.encoder.layers.0.self_attn.v_proj.lora_B.default.weight"] == pytest.approx(5e-5)
     assert rates["towers.text_projection.weight"] == 1e-5
-    assert rates["fusion.logits"] == 1e-3
+    assert rates["fusion.logits"] == 3e-3
 
 
 def test_a_frozen_tower_gets_no_adapters_and_one_from_nothing_learns_as_a_whole(clip_folder, tmp_path):

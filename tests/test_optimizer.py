@@ -32,7 +32,7 @@ def test_a_model_from_nothing_learns_at_one_rate_and_its_vectors_are_not_decayed
     config = TrainConfig(model=TINY)
     model = built(config)
     decayed, free = build_optimizer(model, model.towers, config).param_groups
-    assert (decayed["lr"], free["lr"]) == (1e-3, 1e-3)
+    assert (decayed["lr"], free["lr"]) == (3e-3, 3e-3)
     assert (decayed["weight_decay"], free["weight_decay"]) == (0.05, 0.0)
     learning = list(model.parameters())
     assert [id(p) for p in decayed["params"]] == [id(p) for p in learning if p.ndim > 1]
@@ -52,7 +52,7 @@ def test_what_is_pretrained_learns_at_its_own_rate_and_what_is_fresh_at_the_othe
 def test_layer_decay_one_changes_nothing(tmp_path):
     write_clip(tmp_path)
     config = TrainConfig(model=ModelConfig(pretrained=str(tmp_path)))
-    assert set(rates_by_name(built(config), config).values()) == {1e-5, 1e-3}
+    assert set(rates_by_name(built(config), config).values()) == {1e-5, 3e-3}
 
 
 def test_each_layer_below_the_top_learns_that_much_slower(tmp_path):

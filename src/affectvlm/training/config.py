@@ -28,7 +28,7 @@ class TrainConfig(BaseModel):
     """Samples a step, over all processes together."""
     frames: int | None = Field(None, ge=2)
     """A sequence is one sample, and so many of its frames are looked at; left out, every frame is a sample."""
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     """Highest value; reached after the warm-up, then lowered along a cosine. For all that starts from nothing."""
     pretrained_learning_rate: Positive = 1e-5
     """The same for the weights of pretrained towers, which larger steps would spoil; for adapters ten times this."""
