@@ -70,9 +70,10 @@ def find_model(name: str) -> str:
 
 def _refuse_resnet(name: str, folder: Path) -> None:
     """Say it plainly if a CLIP with a ResNet is named, in OpenAI's, open_clip's or timm's way."""
-    config = folder / "config.json"
-    if config.is_file() and read_json(config).get("model_type") is not None:
-        vision = _part(read_json(config), "vision_config")
+    file = folder / "config.json"
+    config = read_json(file) if file.is_file() else {}
+    if config.get("model_type") is not None:
+        vision = _part(config, "vision_config")
         resnet = isinstance(vision.get("layers"), list) or ("patch_size" in vision and vision["patch_size"] is None)
     elif (folder / "open_clip_config.json").is_file():
         settings = _part(read_json(folder / "open_clip_config.json"), "model_cfg")

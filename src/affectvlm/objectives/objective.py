@@ -22,15 +22,21 @@ class Embeddings(NamedTuple):
     seen: Tensor
     """(B, V) bool: False where a view is missing; what ``views`` holds there takes no part in any objective."""
 
-    def each_sample(self) -> Tensor:
-        """(B, V + 2, D): a sample's views, its fused face and its prompt, in this order."""
-        return torch.cat([self.views, self.fused[:, None], self.text[:, None]], dim=1)
+    @classmethod
+    def of_samples(cls, every: Tensor, labels: Tensor, seen: Tensor) -> Embeddings:
+        """Take (B, V + 2, D) apart, as :func:`each_sample` puts it together."""
+        return cls(every[:, :-2], every[:, -2], every[:, -1], labels, seen)
 
     def together(self) -> tuple[Tensor, Tensor]:
         """Every view that is seen, every fused face and prompt as one set: (N, D) and its (N,) labels."""
         present = nn.functional.pad(self.seen, (0, 2), value=True)  # (B, V + 2)
         labels = self.labels[:, None].expand(present.shape)
-        return self.each_sample()[present], labels[present]
+        return each_sample(self.views, self.fused, self.text)[present], labels[present]
+
+
+def each_sample(views: Tensor, fused: Tensor, text: Tensor) -> Tensor:
+    """(B, V, D), (B, D) and (B, D) -> (B, V + 2, D): a sample's views, its fused face and its prompt."""
+    return torch.cat([views, fused[:, None], text[:, None]], dim=1)
 
 
 class Terms(NamedTuple):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from affectvlm.language import Known
 from affectvlm.model import AffectVLM
-from affectvlm.objectives import Embeddings, Terms, build_objective
+from affectvlm.objectives import Embeddings, Terms, build_objective, each_sample
 from affectvlm.prepared.clips import Clips
 from affectvlm.training.chunks import encode_in_chunks
 from affectvlm.training.config import TrainConfig
@@ -71,7 +71,7 @@ class AffectVLMTask(lightning.LightningModule):
         Z, text = self.model.encode_views(views, seen), self.model.encode_text(prompts)  # (b, V, D), (b, D)
         with self._single_precision():
             fused = self.model.fusion(Z, self.model.present(seen))  # (b, D)
-        return torch.cat([Z, fused[:, None], text[:, None]], dim=1)
+        return each_sample(Z, fused, text)
 
     def _single_precision(self) -> torch.autocast:
         """Leave mixed precision: it is too coarse for cosines and places in pictures, and the masks' 1e30 no number."""
@@ -102,7 +102,7 @@ class AffectVLMTask(lightning.LightningModule):
         if self.trainer.world_size > 1:
             own = cast(Tensor, self.all_gather(own, sync_grads=True)).flatten(0, 1)  # (world B, V + 2, D)
             labels, seen = (cast(Tensor, self.all_gather(values)).flatten(0, 1) for values in (labels, seen))
-        return Embeddings(own[:, :-2], own[:, -2], own[:, -1], labels, seen)
+        return Embeddings.of_samples(own, labels, seen)
 
     def configure_model(self) -> None:
         """Share the weights out among the processes, if the strategy does; Lightning calls it before training."""
