@@ -12,19 +12,17 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import lightning
 from torch import nn
+from training_steps import train_plainly
 
 from affectvlm.evaluation.folds import hold_out
-from affectvlm.model import AffectVLM
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.objectives.config import MultiviewConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import ClipDataset, ViewData
-from affectvlm.training.fit import build_trainer, embed
-from affectvlm.training.task import AffectVLMTask
+from affectvlm.training.fit import embed
+from affectvlm.training.task import build_task
 
 EPOCHS = 5
 SMOOTH, HARD = 0.1, 0.001
@@ -34,19 +32,14 @@ def train(prepared: PreparedSet, centred: bool, temperature: float) -> tuple[flo
     """Train once; returns the loss, the mean cosine of validation faces and their UAR."""
     loss = MultiviewConfig(sums="normalised", mining="soft", mining_temperature=temperature)
     config = TrainConfig(epochs=EPOCHS, objective=ObjectiveConfig(multiview=loss))
-    fitted_to, validation = hold_out(prepared.subjects, config.seed, share=0.2)
     clips = Clips(prepared)
-    lightning.seed_everything(config.seed, verbose=False)
-    model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
+    fitted_to, validation = (clips.of(part) for part in hold_out(prepared.subjects, config.seed, share=0.2))
+    task = build_task(clips, config)
     if not centred:
-        model.towers.visual_centre = model.towers.text_centre = nn.Identity()
-    tested = clips.of(validation)
-    data = ViewData(ClipDataset(clips, config.seed), clips.of(fitted_to), tested, config.batch_size, config.seed)
-    trainer = build_trainer(config, [])
-    trainer.fit(AffectVLMTask(model, clips, config), data)
-    faces = embed(model.eval(), clips, tested)
-    cosine = float((faces @ faces.T).mean())
-    return float(trainer.callback_metrics["loss"]), cosine, float(trainer.callback_metrics["validation_uar"])
+        task.model.towers.visual_centre = task.model.towers.text_centre = nn.Identity()
+    logged = train_plainly(task, fitted_to, validation, [])
+    faces = embed(task.model.eval(), clips, validation)
+    return float(logged["loss"]), float((faces @ faces.T).mean()), float(logged["validation_uar"])
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ import lightning
 import numpy as np
 import torch
 from objectives_report import Training, report
+from training_steps import train_plainly
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.files import written_whole
@@ -38,9 +39,8 @@ from affectvlm.prepared.clips import Clips
 from affectvlm.synthesis.generate import Study
 from affectvlm.synthesis.library import FaceSource
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import ClipDataset, ViewData
-from affectvlm.training.fit import build_trainer, embed
-from affectvlm.training.task import AffectVLMTask
+from affectvlm.training.fit import embed
+from affectvlm.training.task import build_task
 from affectvlm.views import Rig
 
 TRAINED, VALIDATED, TESTED = 80, 40, 60
@@ -180,14 +180,9 @@ def train(prepared: PreparedSet, name: str, config: TrainConfig) -> Training:
     """Train once, to the last epoch."""
     clips = Clips(prepared)
     fitted_to, validation, tested = (clips.of(subjects) for subjects in split(prepared))
-    lightning.seed_everything(config.seed, verbose=False)
-    model = AffectVLM.build(config.model, prepared.classes, prepared.rig)
-    data = ViewData(ClipDataset(clips, config.seed), fitted_to, validation, config.batch_size, config.seed)
-    course = Course()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")  # on worker processes and logging intervals
-        build_trainer(config, [course]).fit(AffectVLMTask(model, clips, config), data)
-    model.eval()
+    task, course = build_task(clips, config), Course()
+    train_plainly(task, fitted_to, validation, [course])
+    model = task.model.eval()
     faces = embed(model, clips, validation)
     return Training(
         objective=name,

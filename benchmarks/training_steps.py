@@ -6,6 +6,7 @@ import os
 import platform
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,19 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.language import Grammar
 from affectvlm.language.tokenizer import train_tokenizer
-from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet, prepare
-from affectvlm.prepared.clips import Clips
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.generate import Study
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import ClipDataset, ViewData
+from affectvlm.training.data import ClipDataset, ViewData, build_clips
 from affectvlm.training.fit import build_trainer
-from affectvlm.training.task import AffectVLMTask
+from affectvlm.training.task import AffectVLMTask, build_task
 from affectvlm.views import Rig
 
 SUBJECTS = 3
@@ -71,17 +71,32 @@ class StepClock(Callback):
 
 
 def run_steps(prepared: PreparedSet, config: TrainConfig, steps: int, callbacks: list[Callback]) -> AffectVLMTask:
-    """Train for some steps, as :func:`affectvlm.training.fit.fit` does, without choosing and saving anything."""
-    clips = Clips(prepared, config.frames)
-    lightning.seed_everything(config.seed, verbose=False)
-    task = AffectVLMTask(AffectVLM.build(config.model, prepared.classes, prepared.rig), clips, config)
-    rows = np.resize(np.arange(len(clips)), (WARM_UP + 1 + steps) * config.batch_size)
+    """Train for some steps, and a few more that :class:`StepClock` leaves out."""
+    task = build_task(build_clips(prepared, config), config)
+    rows = np.resize(np.arange(len(task.clips)), (WARM_UP + 1 + steps) * config.batch_size)
     # As little validation as there can be: it runs after the last step.
-    data = ViewData(ClipDataset(clips, config.seed), rows, np.arange(8), config.batch_size, config.seed)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="lightning")
-        build_trainer(config, callbacks).fit(task, data)
+    train_plainly(task, rows, np.arange(8), callbacks)
     return task
+
+
+def train_plainly(
+    task: AffectVLMTask, train: np.ndarray, validation: np.ndarray, callbacks: list[Callback]
+) -> Mapping[str, Tensor]:
+    """Train as :func:`affectvlm.training.fit.fit` does, to the last epoch, without choosing and saving anything.
+
+    Returns
+    -------
+    mapping
+        What was logged last.
+    """
+    config = task.config
+    dataset = ClipDataset(task.clips, config.seed)
+    data = ViewData(dataset, train, validation, config.batch_size, config.seed, config.accumulation)
+    trainer = build_trainer(config, callbacks)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="lightning")  # on worker processes and logging intervals
+        trainer.fit(task, data)
+    return trainer.callback_metrics
 
 
 def machine() -> str:

@@ -4,7 +4,7 @@
 
 MOMENT is ``step EPOCH BATCH`` (both from 0), ``save NUMBER`` (of the files that this process would write next; from 0)
 ``write NUMBER`` (in the midst of that one of the ``last.ckpt``; from 0), ``alone`` (any process but the first, when it
-embeds samples for the calibration or writes a file) or ``never``. Of several processes the last one is killed in a
+finds the calibration or writes a file) or ``never``. Of several processes the last one is killed in a
 step, and the first one, which writes, before a file.
 """
 
@@ -17,7 +17,7 @@ import lightning
 import torch
 
 from affectvlm.cli import main
-from affectvlm.model import AffectVLM
+from affectvlm.training import fit
 from affectvlm.training.task import AffectVLMTask
 
 MOMENT = sys.argv.pop(1).split()
@@ -60,7 +60,7 @@ def leave_to_the_first(function):
 
 if __name__ == "__main__":
     torch.save = write_half
-    AffectVLM.encode_faces, Path.replace = leave_to_the_first(AffectVLM.encode_faces), leave_to_the_first(Path.replace)
+    fit.calibrated_scale, Path.replace = leave_to_the_first(fit.calibrated_scale), leave_to_the_first(Path.replace)
     AffectVLMTask.training_step = training_step
     lightning.Trainer.save_checkpoint = save_checkpoint
     main()

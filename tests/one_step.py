@@ -32,8 +32,7 @@ ALL = ObjectiveConfig(
 )
 # Ten times the loss: what is behind two attentions has a gradient near rounding otherwise.
 SEQUENCES = {
-    "frames": 3,
-    "model": TINY.model_copy(update={"time": "attention", "fusion": "attention"}),
+    "model": TINY.model_copy(update={"frames": 3, "time": "attention", "fusion": "attention"}),
     "objective": ObjectiveConfig(terms={"multiview": 10}),
 }
 CLIP = {"model": {"pretrained": sys.argv[3], "frozen": ["text"]}}
@@ -103,10 +102,10 @@ class Watch(lightning.Callback):
 def steps(case, prepared):
     """What is found; nothing on any process but the first."""
     config = TrainConfig(**{**CONFIG.model_dump(), **CASES[case]})
-    clips = Clips(prepared, config.frames)
+    clips = Clips(prepared, config.model.frames)
     # 24 training samples are two batches; the validation samples do not divide by two, nor into equal batches.
     dataset = (WithMissingViews if "sequences" in case else ClipDataset)(clips, config.seed)
-    validation = np.arange(24, len(clips) if config.frames else 49)
+    validation = np.arange(24, len(clips) if config.model.frames else 49)
     data = ViewData(dataset, np.arange(24), validation, config.batch_size, config.seed)
     task = DescentTask(build(config, prepared), clips, config)
     watch = Watch(fixed="moving" not in case)

@@ -124,13 +124,18 @@ def test_no_frame_is_looked_at_twice_and_every_one_may_be(sequences):
             assert np.abs(middle - (np.arange(frames) + 0.5) * length / frames).max() < 1.5
 
 
-def test_frames_are_drawn_anew_each_epoch_and_alike_in_any_batch(sequences):
+def test_frames_are_drawn_anew_each_turn_and_alike_in_any_batch(sequences):
     dataset = ClipDataset(Clips(sequences, frames=2), seed=3)
     samples = np.array([0, 4, 8, 12])
-    first = dataset[Draw(samples, 0)].views
-    assert (first == dataset[Draw(samples, 0)].views).all()
-    assert (first[2:3] == dataset[Draw(samples[2:3], 0)].views).all()
-    assert not (first == dataset[Draw(samples, 1)].views).all()
+    turns = np.zeros(4, np.int64)
+    first = dataset[Draw(samples, turns)].views
+    assert (first == dataset[Draw(samples, turns)].views).all()
+    assert (first[2:3] == dataset[Draw(samples[2:3], turns[2:3])].views).all()
+    assert not (first == dataset[Draw(samples, turns + 1)].views).all()
+    # Twice in one batch, each time with frames of its own.
+    twice = dataset[Draw(samples[[0, 0]], np.array([0, 1]))].views
+    assert (twice[0] == first[0]).all()
+    assert not (twice[0] == twice[1]).all()
     middle = dataset[Draw(samples, None)].views
     assert (middle == ClipDataset(Clips(sequences, frames=2), seed=4)[Draw(samples, None)].views).all()
 
@@ -168,9 +173,16 @@ def test_a_sequence_of_two_emotions_is_refused(sequences):
 
 def _tiny(time):
     model = ModelConfig(
-        image_widths=(8, 8), text_width=16, text_layers=1, text_heads=2, embedding_dim=16, time=time, fusion="attention"
+        image_widths=(8, 8),
+        text_width=16,
+        text_layers=1,
+        text_heads=2,
+        embedding_dim=16,
+        frames=4,
+        time=time,
+        fusion="attention",
     )
-    return TrainConfig(epochs=1, batch_size=6, frames=4, model=model, augmentation={"hide": 0.3})
+    return TrainConfig(epochs=1, batch_size=6, model=model, augmentation={"hide": 0.3})
 
 
 @pytest.mark.parametrize("time", ["mean", "causal", "rank_pooling"])

@@ -21,7 +21,6 @@ from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
-from affectvlm.training.data import EachOnce, ShuffledBatches
 from affectvlm.training.fit import CHECKPOINTS, HISTORY, calibrated_scale, embed, fit
 from affectvlm.training.run_folder import claim_run
 from affectvlm.training.task import AffectVLMTask
@@ -30,37 +29,6 @@ from tower_fixtures import write_bert
 
 TINY = ModelConfig(image_widths=(8, 16), text_width=16, text_layers=1, text_heads=2, embedding_dim=16)
 CONFIG = TrainConfig(epochs=3, batch_size=24, model=TINY)
-
-
-def samples_of(sampler):
-    return np.concatenate([draw.samples for draw in sampler])
-
-
-def test_batches_are_a_new_permutation_each_epoch_and_the_same_for_the_same_seed():
-    rows = np.arange(10, 50)
-    sampler = ShuffledBatches(rows, 8, seed=3)
-    first = samples_of(sampler)
-    np.testing.assert_array_equal(np.sort(first), rows)
-    np.testing.assert_array_equal(first, samples_of(ShuffledBatches(rows, 8, seed=3)))
-    sampler.set_epoch(1)
-    assert not np.array_equal(first, samples_of(sampler))
-
-
-def test_the_processes_shares_make_up_the_batches_of_one_process():
-    rows = np.arange(45)
-    whole = list(ShuffledBatches(rows, 8, seed=0))
-    shares = [list(ShuffledBatches(rows, 8, seed=0, rank=rank, world=2)) for rank in (0, 1)]
-    assert len(whole) == len(shares[0]) == 5
-    for batch, *parts in zip(whole, *shares, strict=True):
-        assert [len(part.samples) for part in parts] == [4, 4]
-        np.testing.assert_array_equal(np.sort(samples_of(parts)), np.sort(batch.samples))
-
-
-def test_evaluation_sees_every_sample_exactly_once_on_any_number_of_processes():
-    rows = np.arange(100, 117)
-    for world in (1, 2, 3, 5):
-        seen = [row for rank in range(world) for row in samples_of(EachOnce(rows, 4, rank, world))]
-        assert sorted(seen) == list(rows)
 
 
 def held_out(folder):
@@ -256,11 +224,6 @@ def test_a_run_folder_that_was_moved_keeps_the_epoch_that_was_chosen(fitted, tin
     assert all(torch.equal(value, state[name]) for name, value in fitted[1].model.state_dict().items())
 
 
-def test_batches_too_small_for_the_processes_are_refused():
-    with pytest.raises(ConfigError, match="fewer than 2 to each of 2 processes"):
-        ShuffledBatches(np.arange(10), 2, seed=0, rank=0, world=2)
-
-
 @pytest.mark.parametrize(
     ("text", "place"),
     [
@@ -270,8 +233,8 @@ def test_batches_too_small_for_the_processes_are_refused():
         ("model: {text_heads: 3}", "'model'"),
         ("model: {image_widths: []}", "'model.image_widths'"),
         ("model: {time: attention}", "learns from sequences"),
-        ("frames: 4\nmodel: {time: attention, embedding_dim: 33}", "an even embedding_dim, found 33"),
-        ("frames: 4\nmodel: {time: causal, embedding_dim: 33}", "an even embedding_dim, found 33"),
+        ("model: {frames: 4, time: attention, embedding_dim: 33}", "an even embedding_dim, found 33"),
+        ("model: {frames: 4, time: causal, embedding_dim: 33}", "an even embedding_dim, found 33"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_anything_is_written(tmp_path, text, place):
@@ -290,4 +253,4 @@ def test_the_settings_of_sequences_in_the_documentation_are_settings():
     text = (Path(__file__).parent.parent / "docs" / "method.md").read_text("utf-8")
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     configs = [TrainConfig(**yaml.safe_load(block)) for block in blocks]
-    assert [config.frames for config in configs].count(8) == 1
+    assert [config.model.frames for config in configs].count(8) == 1

@@ -119,7 +119,7 @@ def _run_job(folder_of_set: Path, config: TrainConfig, job: Job, folder: Path, t
         assert fitted is not None  # a training here is one process
         if job.test:
             with written_whole(folder / PREDICTIONS) as path:
-                _predict(fitted, Clips(prepared, config.frames), job).to_parquet(path)
+                _predict(fitted, Clips(prepared, config.model.frames), job).to_parquet(path)
         else:
             fitted.model.save(folder / "model")
         with written_whole(folder / DONE) as path:

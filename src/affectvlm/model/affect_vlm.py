@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors import safe_open
+from safetensors.torch import load, save
 from torch import Tensor, nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from affectvlm.errors import ConfigError, ModelError
-from affectvlm.files import written_whole
+from affectvlm.files import file_hash, written_whole
 from affectvlm.language import Grammar, Vocabulary
 from affectvlm.model.config import ModelConfig
 from affectvlm.model.fusion import FusionName, build_fusion
@@ -20,8 +21,8 @@ from affectvlm.model.time import FRAMES_THAT_MOVE, TimeName, build_time, dynamic
 from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
 from affectvlm.views import Rig
 
-FORMAT = 2
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+FORMAT = 3
+CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
 
 class AffectVLM(nn.Module):
@@ -38,16 +39,19 @@ class AffectVLM(nn.Module):
         The classes, in the order of every probability that the model gives, and the words for them.
     rig : Rig
         The views that the model is made for.
-    fusion, time : str
+    fusion, time, frames
         As in :class:`ModelConfig`.
 
     Attributes
     ----------
     logit_scale : () float buffer
         Cosines times this are the logits of the probabilities; fitted on validation subjects after training.
+    unsure_below : () float buffer
+        Answers whose highest probability is lower are withheld; 0 where none is.
     """
 
     logit_scale: Tensor
+    unsure_below: Tensor
 
     def __init__(
         self,
@@ -57,16 +61,18 @@ class AffectVLM(nn.Module):
         rig: Rig,
         fusion: FusionName = "weights",
         time: TimeName = "mean",
+        frames: int | None = None,
     ) -> None:
         super().__init__()
         self.towers = towers
-        self.fusion_name, self.time_name = fusion, time
+        self.fusion_name, self.time_name, self.frames = fusion, time, frames
         self.fusion = build_fusion(fusion, len(rig.names), towers.embedding_dim)
         self.time = build_time(time, towers.embedding_dim)
         self.tokenizer = tokenizer
         self.grammar = grammar
         self.rig = rig
         self.register_buffer("logit_scale", torch.tensor(10.0))
+        self.register_buffer("unsure_below", torch.tensor(0.0))
 
     @classmethod
     def build(
@@ -83,7 +89,7 @@ class AffectVLM(nn.Module):
         """
         grammar = Grammar(classes, vocabulary or Vocabulary.packaged())
         towers, tokenizer = build_towers(config, rig, grammar)
-        return cls(towers, tokenizer, grammar, rig, config.fusion, config.time)
+        return cls(towers, tokenizer, grammar, rig, config.fusion, config.time, config.frames)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -179,7 +185,8 @@ class AffectVLM(nn.Module):
         (folder / CONFIG).unlink(missing_ok=True)  # a folder without it is not a model
         self.tokenizer.save_pretrained(folder)
         with written_whole(folder / WEIGHTS) as path:
-            path.write_bytes(save({name: value.contiguous() for name, value in self.state_dict().items()}))
+            weights = {name: value.contiguous() for name, value in self.state_dict().items()}
+            path.write_bytes(save(weights, metadata=self._identity()))
         description = {
             "format": FORMAT,
             "classes": list(self.classes),
@@ -189,9 +196,15 @@ class AffectVLM(nn.Module):
             "towers": towers_to_dict(self.towers),
             "fusion": self.fusion_name,
             "time": self.time_name,
+            "frames": self.frames,
+            "sha256": {name: file_hash(folder / name) for name in (WEIGHTS, TOKENIZER)},
         }
         with written_whole(folder / CONFIG) as path:
             path.write_text(json.dumps(description, indent=2, ensure_ascii=False), "utf-8")
+
+    def _identity(self) -> dict[str, str]:
+        """What the weights were made for, kept inside their file: no other configuration can be put beside them."""
+        return {"classes": json.dumps(self.classes), "rig_fingerprint": self.rig.fingerprint}
 
     @classmethod
     def load(cls, folder: Path) -> AffectVLM:
@@ -200,7 +213,8 @@ class AffectVLM(nn.Module):
         Raises
         ------
         ModelError
-            The folder holds no model, or a damaged one.
+            The folder holds no model, a damaged one, or parts of several: weights that are not those that were saved,
+            or that were made for other classes, another order of them or another rig.
         """
         config = folder / CONFIG
         if not config.is_file():
@@ -216,9 +230,13 @@ class AffectVLM(nn.Module):
             towers = towers_from_dict(kept["towers"])
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             grammar = Grammar(tuple(kept["classes"]), Vocabulary.model_validate(kept["vocabulary"]))
-            known = ModelConfig(fusion=kept["fusion"], time=kept["time"])  # a name that is not known is no mean
-            model = cls(towers, tokenizer, grammar, rig, known.fusion, known.time)
-            model.load_state_dict(load_file(folder / WEIGHTS))
+            # A name that is not known is no mean.
+            known = ModelConfig(fusion=kept["fusion"], time=kept["time"], frames=kept["frames"])
+            model = cls(towers, tokenizer, grammar, rig, known.fusion, known.time, known.frames)
+            model.load_state_dict(load((folder / WEIGHTS).read_bytes()))
+            with safe_open(folder / WEIGHTS, "pt") as weights:
+                made_for = weights.metadata()
+            strangers = [name for name, digest in kept["sha256"].items() if file_hash(folder / name) != digest]
             fingerprint = kept["rig_fingerprint"]
         except (*UNREADABLE, ConfigError) as error:
             raise ModelError(f"{folder}: the model is damaged ({first_line(error)}); train it again") from error
@@ -226,5 +244,15 @@ class AffectVLM(nn.Module):
             raise ModelError(
                 f"{config}: the rig was changed after training (expected fingerprint {fingerprint}, "
                 f"found {rig.fingerprint}); its views would not be those that the model knows"
+            )
+        if made_for != model._identity():
+            raise ModelError(
+                f"{config}: expected the classes and the rig that {WEIGHTS} was made for ({made_for}), found "
+                f"{model._identity()}; a probability would be called by another class's name. Copy the whole folder again"
+            )
+        if strangers:
+            raise ModelError(
+                f"{folder / strangers[0]}: expected the file that was saved with {CONFIG}, found another (its SHA-256 "
+                "differs); copy the whole folder again"
             )
         return model.eval()

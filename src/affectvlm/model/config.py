@@ -43,6 +43,8 @@ class ModelConfig(BaseModel):
     """The views of a face as one: their mean, with one learned weight a view, or with weights by what they show."""
     time: TimeName = "mean"
     """The frames of a sequence as one: their mean, by attention (causal: for streams), or as one dynamic image."""
+    frames: int | None = Field(None, ge=2)
+    """A sequence is one sample, and so many of its frames are looked at; left out, every frame is a sample."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> ModelConfig:
@@ -54,6 +56,12 @@ class ModelConfig(BaseModel):
     def _sine_and_cosine_share_the_space(self) -> ModelConfig:
         if self.time in ("attention", "causal") and self.pretrained is None and self.embedding_dim % 2:
             raise ValueError(f"time {self.time!r} takes an even embedding_dim, found {self.embedding_dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _time_needs_frames(self) -> ModelConfig:
+        if self.time != "mean" and self.frames is None:
+            raise ValueError(f"time {self.time!r} learns from sequences; say how many frames to look at")
         return self
 
     @model_validator(mode="after")

@@ -13,7 +13,8 @@ FusionName = Literal["mean", "weights", "attention"]
 class ViewFusion(nn.Module):
     """A weighted mean of the views that are seen, with positive weights that sum to one over them: here, equal ones.
 
-    What a missing view holds is never looked at.
+    What a missing view holds is never looked at. Mixed precision is left: it is too coarse for embeddings, which are
+    compared by small differences of their cosines.
     """
 
     def weights(self, views: Tensor, seen: Tensor) -> Tensor:
@@ -28,8 +29,9 @@ class ViewFusion(nn.Module):
 
     def forward(self, views: Tensor, seen: Tensor) -> Tensor:
         """(B, V, D) embeddings and (B, V) bool, which are seen -> (B, D), unit length."""
-        views = views.masked_fill(~seen[..., None], 0)
-        return nn.functional.normalize(torch.einsum("bv,bvd->bd", self.weights(views, seen), views), dim=-1)
+        with torch.autocast(views.device.type, enabled=False):
+            views = views.masked_fill(~seen[..., None], 0)
+            return nn.functional.normalize(torch.einsum("bv,bvd->bd", self.weights(views, seen), views), dim=-1)
 
 
 class LearnedWeights(ViewFusion):

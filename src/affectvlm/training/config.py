@@ -26,8 +26,6 @@ class TrainConfig(BaseModel):
     epochs: int = Field(10, ge=1)
     batch_size: int = Field(32, ge=2)
     """Samples a step, over all processes together."""
-    frames: int | None = Field(None, ge=2)
-    """A sequence is one sample, and so many of its frames are looked at; left out, every frame is a sample."""
     learning_rate: Positive = 3e-3
     """Highest value; reached after the warm-up, then lowered along a cosine. For all that starts from nothing."""
     pretrained_learning_rate: Positive = 1e-5
@@ -45,6 +43,8 @@ class TrainConfig(BaseModel):
     """Chunks that a process encodes its share of a batch in, for less memory; the loss stays that of the batch."""
     strategy: Literal["ddp", "fsdp"] = "ddp"
     """With several processes: each holds the whole model, or a part of it (for models too large for one device)."""
+    averaging: float | None = Field(None, gt=0, lt=1)
+    """A moving average of the weights is validated and kept; so much of it stays each step. None: the last weights."""
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     augmentation: AugmentationConfig = AugmentationConfig()
@@ -59,9 +59,9 @@ class TrainConfig(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _time_needs_frames(self) -> TrainConfig:
-        if self.model.time != "mean" and self.frames is None:
-            raise ValueError(f"model.time {self.model.time!r} learns from sequences; say how many frames to look at")
+    def _averages_are_of_whole_weights(self) -> TrainConfig:
+        if self.strategy == "fsdp" and self.averaging is not None:
+            raise ValueError("strategy 'fsdp' keeps no average of the weights; take strategy 'ddp', or no averaging")
         return self
 
     @classmethod

@@ -27,7 +27,7 @@ def build_clips(prepared: PreparedSet, config: TrainConfig) -> Clips:
         The frames of a sequence are of several subjects or emotions, or the model learns from movement and a sample
         has none.
     """
-    clips = Clips(prepared, config.frames)
+    clips = Clips(prepared, config.model.frames)
     if config.model.time == "rank_pooling":
         still = [sample for sample, rows in enumerate(clips.rows) if len(rows) < FRAMES_THAT_MOVE]
         if still:
@@ -44,8 +44,8 @@ class Draw(NamedTuple):
 
     samples: np.ndarray
     """(B,) int64."""
-    epoch: int | None
-    """Of training; None in evaluation, where nothing is left to chance."""
+    turns: np.ndarray | None
+    """(B,) int64: how often training has shown each before; None in evaluation, where nothing is left to chance."""
 
 
 class Batch(NamedTuple):
@@ -59,6 +59,9 @@ class Batch(NamedTuple):
     """(B,) int64."""
     samples: Tensor
     """(B,) int64: which samples these are."""
+    turns: Tensor
+    """(B,) int64: how often training has shown each before; a sample and its turn are one draw of all that is left to
+    chance, in whichever batch and process. 0 in evaluation."""
 
 
 class ClipDataset(Dataset[Batch]):
@@ -75,24 +78,35 @@ class ClipDataset(Dataset[Batch]):
         self.clips, self.seed = clips, seed
 
     def __getitem__(self, draw: Draw) -> Batch:
-        rngs = None
-        if draw.epoch is not None:
-            rngs = [np.random.default_rng([self.seed, draw.epoch, 1 + sample, 1]) for sample in draw.samples.tolist()]
+        rngs, turns = None, draw.turns
+        if turns is not None:
+            shown = zip(draw.samples.tolist(), turns.tolist(), strict=True)
+            rngs = [np.random.default_rng([self.seed, turn, 1 + sample, 1]) for sample, turn in shown]
         views, seen = self.clips.load(draw.samples, rngs)
-        labels = self.clips.labels[draw.samples]
-        return Batch(*(torch.from_numpy(values) for values in (views, seen, labels, draw.samples)))
+        labels, turns = self.clips.labels[draw.samples], np.zeros_like(draw.samples) if turns is None else turns
+        return Batch(*(torch.from_numpy(values) for values in (views, seen, labels, draw.samples, turns)))
 
 
-class ShuffledBatches(Sampler[Draw]):
-    """Training batches: a new order each epoch, each process its share of every batch.
+class BalancedBatches(Sampler[Draw]):
+    """Training batches with as many samples of each class as of any other; each process its share of every batch.
+
+    The classes take turns, one sample each, in one order all through an epoch. So the numbers of samples that any two
+    classes have in a batch differ by one at the most, and also in a process's share and in each chunk of it, which are
+    successive parts of the batch.
+
+    Every class is gone through in an order of its own, which is drawn anew whenever it is through, and goes on from one
+    epoch to the next: a class with few samples shows them more often, and one with many shows all of them before it
+    shows one again. An epoch is as long as the samples are many; where all classes have the same number, each sample
+    has one place in it. An incomplete last batch is left out, with other samples each epoch.
 
     The batches are those of a single process, so that a step's pairs do not depend on how many there are. (Batch
-    normalisation's statistics and the mixing of views do: each process takes its own share.) An incomplete last batch
-    is left out, with other samples each epoch.
+    normalisation's statistics and the mixing of views do: each process takes its own share.)
 
     Parameters
     ----------
     samples : (n,) int64
+    labels : (n,) int64
+        Class of each.
     batch_size : int
         Of all processes together.
     seed : int
@@ -105,8 +119,11 @@ class ShuffledBatches(Sampler[Draw]):
         A process would get fewer than two samples.
     """
 
-    def __init__(self, samples: np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, samples: np.ndarray, labels: np.ndarray, batch_size: int, seed: int, rank: int = 0, world: int = 1
+    ) -> None:
         self.samples, self.seed, self.rank, self.world = samples, seed, rank, world
+        self.classes = [samples[labels == label] for label in np.unique(labels)]
         self.batch_size = min(batch_size, len(samples)) // world * world
         if self.batch_size < 2 * world:
             raise ConfigError(
@@ -123,9 +140,22 @@ class ShuffledBatches(Sampler[Draw]):
         return len(self.samples) // self.batch_size
 
     def __iter__(self) -> Iterator[Draw]:
-        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.samples)
-        for start in range(0, len(self) * self.batch_size, self.batch_size):
-            yield Draw(order[start + self.rank : start + self.batch_size : self.world], self.epoch)
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.classes))
+        shown = np.stack([self._shown(number) for number in order], axis=-1).reshape(2, -1)  # (2, at least n)
+        share = self.batch_size // self.world
+        for batch in range(len(self)):
+            start = batch * self.batch_size + self.rank * share
+            samples, turns = shown[:, start : start + share]
+            yield Draw(samples, turns)
+
+    def _shown(self, number: int) -> np.ndarray:
+        """(2, rounds) int64: what a class shows in this epoch, and how often it has shown each before."""
+        members = self.classes[number]
+        rounds = -(-len(self.samples) // len(self.classes))
+        turns, places = np.divmod(self.epoch * rounds + np.arange(rounds), len(members))
+        rngs = [np.random.default_rng([self.seed, turn, 0, 1 + number]) for turn in range(turns[0], turns[-1] + 1)]
+        orders = np.stack([rng.permutation(members) for rng in rngs])  # (turns, members)
+        return np.stack([orders[turns - turns[0], places], turns])
 
 
 class EachOnce(Sampler[Draw]):
@@ -194,7 +224,8 @@ class ViewData(lightning.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Load this process's share of the training batches."""
         rank, world = self._place()
-        return _loader(self.dataset, ShuffledBatches(self.train, self.batch_size, self.seed, rank, world))
+        labels = self.dataset.clips.labels[self.train]
+        return _loader(self.dataset, BalancedBatches(self.train, labels, self.batch_size, self.seed, rank, world))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Load this process's share of the validation samples, as many at a time as training encodes."""

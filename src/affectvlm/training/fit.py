@@ -27,10 +27,11 @@ from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
+from affectvlm.training.averaging import WeightAverage
 from affectvlm.training.checkpoint_file import WholeCheckpoints
 from affectvlm.training.config import TrainConfig
 from affectvlm.training.data import ClipDataset, ViewData, build_clips
-from affectvlm.training.task import AffectVLMTask
+from affectvlm.training.task import AffectVLMTask, build_task
 
 HISTORY, CHECKPOINTS, LAST = "history.csv", "checkpoints", "last"
 
@@ -81,14 +82,27 @@ def fit(
     """
     clips = build_clips(prepared, config)
     train, validation = clips.of(train_subjects), clips.of(validation_subjects)
-
-    def build_task() -> AffectVLMTask:
-        lightning.seed_everything(config.seed, verbose=False)
-        model = AffectVLM.build(config.model, prepared.classes, prepared.rig, config.vocabulary)
-        return AffectVLMTask(model, clips, config)
-
     dataset = ClipDataset(clips, config.seed)
     data = ViewData(dataset, train, validation, config.batch_size, config.seed, config.accumulation)
+    trainer = build_trainer(config, _callbacks(config, folder))
+    last = folder / CHECKPOINTS / f"{LAST}.ckpt"
+    _train(trainer, build_task(clips, config), data, last if last.exists() else None)
+    if not trainer.is_global_zero:
+        return None
+    chosen_epoch, file = _chosen_checkpoint(folder)
+    # Into a new model: the weights of the one that was trained may be shared out among the processes.
+    task = build_task(clips, config)
+    task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
+    model = task.model.eval()
+    model.towers.merge_adapters()
+    model.to(trainer.strategy.root_device)
+    model.logit_scale.fill_(calibrated_scale(model, clips, validation))
+    return Fitted(model.cpu(), chosen_epoch)
+
+
+def _callbacks(config: TrainConfig, folder: Path) -> list[Callback]:
+    """Write the history, average the weights if they are to be, keep the best epoch and the last one."""
+    average = [] if config.averaging is None else [WeightAverage(config.averaging)]
     best = ModelCheckpoint(
         folder / CHECKPOINTS,
         filename="{epoch}",
@@ -99,29 +113,19 @@ def fit(
     )
     # The second, not the first one's `save_last`: that one writes only when an epoch was better than all before it.
     every = ModelCheckpoint(folder / CHECKPOINTS, filename=LAST, enable_version_counter=False)
-    trainer = build_trainer(config, [History(folder / HISTORY), best, every])
-    last = folder / CHECKPOINTS / f"{LAST}.ckpt"
+    return [History(folder / HISTORY), *average, best, every]
+
+
+def _train(trainer: lightning.Trainer, task: AffectVLMTask, data: ViewData, checkpoint: Path | None) -> None:
     with warnings.catch_warnings():
         # Lightning's hints about worker processes and logging intervals: both are chosen on purpose.
         warnings.filterwarnings("ignore", module="lightning")
         try:
-            trainer.fit(build_task(), data, ckpt_path=last if last.exists() else None, weights_only=True)
+            trainer.fit(task, data, ckpt_path=checkpoint, weights_only=True)
         except SystemExit:
             if trainer.interrupted:  # Lightning makes an exit of it
                 raise KeyboardInterrupt from None
             raise
-
-    if not trainer.is_global_zero:
-        return None
-    chosen_epoch, file = _chosen_checkpoint(folder)
-    # Into a new model: the weights of the one that was trained may be shared out among the processes.
-    task = build_task()
-    task.load_state_dict(torch.load(file, map_location="cpu", weights_only=True)["state_dict"])
-    model = task.model.eval()
-    model.towers.merge_adapters()
-    model.to(trainer.strategy.root_device)
-    model.logit_scale.fill_(calibrated_scale(model, clips, validation))
-    return Fitted(model.cpu(), chosen_epoch)
 
 
 def _chosen_checkpoint(folder: Path) -> tuple[int, Path]:

@@ -46,7 +46,8 @@ def _layers(model: nn.Module) -> tuple[str, ...]:
 def share_buffers(module: nn.Module) -> None:
     """Give every process the buffers of the first, such as running statistics.
 
-    DistributedDataParallel does so before each step; with weights that are shared out nobody does.
+    DistributedDataParallel does so before each step; with weights that are shared out nobody does, and neither of them
+    before the prompts of validation are encoded.
     """
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, src=0)

@@ -47,7 +47,8 @@ class AffectVLMTask(lightning.LightningModule):
         place = [self.config.seed, self.current_epoch, batch_idx, self.global_rank]
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
         samples = batch.samples.tolist()
-        rngs = [np.random.default_rng([self.config.seed, self.current_epoch, 1 + sample]) for sample in samples]
+        shown = zip(samples, batch.turns.tolist(), strict=True)
+        rngs = [np.random.default_rng([self.config.seed, turn, 1 + sample, 2]) for sample, turn in shown]
         labels = batch.labels.cpu().numpy()
         with self._single_precision():
             views, seen = augment(batch.views, batch.seen, labels, rngs, self.model.rig, self.config.augmentation)
@@ -69,9 +70,7 @@ class AffectVLMTask(lightning.LightningModule):
     def _embed(self, views: Tensor, seen: Tensor, prompts: list[str]) -> Tensor:
         """Embed samples in single precision: (b, V + 2, D), the views of each, its fused face and its prompt."""
         Z, text = self.model.encode_views(views, seen), self.model.encode_text(prompts)  # (b, V, D), (b, D)
-        with self._single_precision():
-            fused = self.model.fusion(Z, self.model.present(seen))  # (b, D)
-        return each_sample(Z, fused, text)
+        return each_sample(Z, self.model.fusion(Z, self.model.present(seen)), text)
 
     def _single_precision(self) -> torch.autocast:
         """Leave mixed precision: it is too coarse for cosines and places in pictures, and the masks' 1e30 no number."""
@@ -111,15 +110,14 @@ class AffectVLMTask(lightning.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Encode the class prompts once an epoch."""
-        if self.device_mesh is not None:
+        if self.trainer.world_size > 1:
             share_buffers(self)
         self.class_embeddings = self.model.encode_classes()  # (classes, D)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
-        Z = self.model.encode_views(batch.views, batch.seen)  # (B, V, D)
+        fused = self.model.encode_faces(batch.views, batch.seen)  # (B, D)
         with self._single_precision():
-            fused = self.model.fusion(Z, self.model.present(batch.seen))  # (B, D)
             cosine = fused @ self.class_embeddings.T  # (B, classes)
         self.validation_uar.update(cosine, batch.labels)
         self.log("validation_uar", self.validation_uar, on_epoch=True, batch_size=len(batch.labels))
@@ -130,3 +128,10 @@ class AffectVLMTask(lightning.LightningModule):
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = one_cycle(optimizer, steps, self.config.warmup_share)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def build_task(clips: Clips, config: TrainConfig) -> AffectVLMTask:
+    """Build a model and the task of training it: with the seed's weights, the same in every process."""
+    lightning.seed_everything(config.seed, verbose=False)
+    model = AffectVLM.build(config.model, clips.prepared.classes, clips.prepared.rig, config.vocabulary)
+    return AffectVLMTask(model, clips, config)
