@@ -116,7 +116,7 @@ def test_a_sample_face_gets_the_library_s_answer(model_folder, recognizer, monke
         best = int(expected.argmax())
         assert shown["marker"]["color"] == [TOP if row == best else OTHER for row in range(len(EMOTIONS))]
         headings = [heading.value for heading in page.subheader]
-        assert f"Apparent expression: {EMOTIONS[best]} ({100 * expected[best]:.0f} %)" in headings
+        assert f"Apparent expression: {EMOTIONS[best]}, {100 * expected[best]:.0f} %" in headings
     assert not page.exception
 
 
@@ -125,11 +125,28 @@ def test_descriptions_become_rows(model_folder, recognizer, monkeypatch):
     assert len(chart(page, "described")["x"]) == len(EMOTIONS)
     page.text_area(key="descriptions").set_value("a happy face\n\n  an angry face \na happy face\n").run()
     views = recognizer.views(SampleFace("happiness", 3, 1).scan())
-    expected = recognizer.describe(views, ["a happy face", "an angry face", "a happy face"])
+    expected = recognizer.predict_proba(views, ["a happy face", "an angry face"])
     np.testing.assert_allclose(chart(page, "described")["x"], expected, rtol=0, atol=1e-7)
-    page.text_area(key="descriptions").set_value(" \n").run()
+    for too_few in (" \n", "a happy face\na happy face"):
+        page.text_area(key="descriptions").set_value(too_few).run()
+        assert not page.exception
+        assert len(page.get("plotly_chart")) == 2  # the face and the answer
+        assert "two descriptions or more" in page.info[0].value
+
+
+def test_a_face_that_the_model_is_unsure_of_is_not_named(model_folder, recognizer, monkeypatch, tmp_path):
+    model = AffectVLM.load(model_folder)
+    model.unsure_below.fill_(0.97)
+    model.save(tmp_path / "model")
+    page = open_page(tmp_path / "model", monkeypatch)
     assert not page.exception
-    assert len(page.get("plotly_chart")) == 2  # the face and the answer
+    assert "Apparent expression: unsure" in [heading.value for heading in page.subheader]
+    expected = recognizer.predict_proba(SampleFace("happiness", 3, 1).scan())
+    best = int(expected.argmax())
+    (reason,) = [caption.value for caption in page.caption if "not probable enough" in caption.value]
+    assert f"{EMOTIONS[best]}, {100 * expected[best]:.0f} %" in reason
+    assert reason.endswith("that takes 97 %.")
+    np.testing.assert_allclose(chart(page, "answer")["x"], expected, rtol=0, atol=1e-7)
 
 
 def test_the_views_of_each_map_can_be_seen(model_folder, monkeypatch):
@@ -181,6 +198,21 @@ def test_the_page_says_how_it_is_started(monkeypatch):
     page = AppTest.from_file(str(PAGE), default_timeout=60).run()
     assert "affectvlm app" in page.error[0].value
     assert not page.exception
+
+
+def test_without_a_model_named_the_page_has_the_one_that_comes_along(model_folder, monkeypatch):
+    monkeypatch.setattr("affectvlm.recognizer.source.BUNDLED", model_folder)
+    started = []
+
+    def start(line):
+        started.append(line)
+        return Server(line)
+
+    monkeypatch.setattr(launching.subprocess, "Popen", start)
+    assert launch() == 0
+    assert started == [command(model_folder, None, browser=True)]
+    page = open_page(model_folder, monkeypatch)
+    assert any(caption.value.startswith("Model: the one that comes along.") for caption in page.caption)
 
 
 # Uploads

@@ -222,15 +222,19 @@ def test_labels_stand_in_csv_and_in_the_table_as_they_were_written(affectvlm, fa
 
 
 @pytest.mark.parametrize(
-    ("labels", "line"),
+    ("labels", "found"),
     [
-        (["one"], "expected two labels or more, all of them different; found ['one']"),
-        (["one", "one"], "expected two labels or more, all of them different; found ['one', 'one']"),
-        (["one", ""], "expected at least one description, none of them empty; type what a face might show"),
+        (["one"], "['one']"),
+        (["one", "one"], "['one', 'one']"),
+        (["one", ""], "['one', '']"),
     ],
 )
-def test_labels_that_are_no_choice_are_one_line(affectvlm, face, model_folder, labels, line):
-    assert affectvlm("predict", face, "--model", model_folder, "--labels", *labels) == (2, "", f"error: {line}\n")
+def test_labels_that_are_no_choice_are_one_line(affectvlm, face, model_folder, labels, found):
+    assert affectvlm("predict", face, "--model", model_folder, "--labels", *labels) == (
+        2,
+        "",
+        f"error: expected two labels or more, all of them different and none empty; found {found}\n",
+    )
 
 
 def test_a_scan_among_the_labels_is_told(affectvlm, face):
@@ -246,6 +250,13 @@ def test_labels_without_one_are_a_usage_error(affectvlm, after):
     status, text, error = affectvlm("predict", "a.ply", "--labels", *after)
     assert (status, text) == (2, "")
     assert "--labels needs at least one value" in error
+
+
+def test_without_a_model_named_the_one_that_comes_along_answers(affectvlm, face, model_folder, monkeypatch):
+    named = affectvlm("predict", face, "--model", model_folder, "--format", "json")
+    monkeypatch.setattr("affectvlm.recognizer.source.BUNDLED", model_folder)
+    assert affectvlm("predict", face, "--format", "json") == named
+    assert named[0] == 0
 
 
 def test_without_a_model_the_line_says_how_to_get_one(affectvlm, face, tmp_path):

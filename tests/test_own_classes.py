@@ -10,14 +10,18 @@ import pytest
 import torch
 import trimesh
 import yaml
+from scipy.special import softmax
 
 from affectvlm.datasets import open_dataset
+from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError, DataError, ModelError
 from affectvlm.language import Grammar, Known, Vocabulary
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import PreparedSet, prepare
 from affectvlm.prepared.clips import Clips
 from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer import recognizer as recognizing
+from affectvlm.recognizer.torch_encoder import TorchEncoder
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.generate import Study
 from affectvlm.training import TrainConfig
@@ -181,33 +185,30 @@ LABELS = ("a person in pain", "a person laughing", "frowning")
 
 
 def test_labels_take_the_place_of_the_classes(tiny_model, embedded_samples):
-    recognizer = Recognizer(tiny_model)
+    recognizer = Recognizer(TorchEncoder(tiny_model))
     faces = [sample.load() for sample in embedded_samples[3::20]]
     answers = recognizer.predict(faces, labels=LABELS)
+    prompts = recognizer.encoder.encode_text(LABELS)
     for face, answer in zip(faces, answers, strict=True):
-        expected = recognizer.describe(recognizer.views(face), LABELS)
+        expected = softmax(recognizer.encoder.logit_scale * prompts @ recognizer.embed(face))
         assert tuple(answer.probabilities) == LABELS
-        np.testing.assert_array_equal(list(answer.probabilities.values()), expected)
-        assert answer.label == LABELS[int(expected.argmax())]
+        np.testing.assert_allclose(list(answer.probabilities.values()), expected, atol=1e-6)
+        assert answer.label == max(LABELS, key=answer.probabilities.__getitem__)
     assert recognizer.predict([], labels=LABELS) == []
 
 
-def test_labels_are_read_once_for_all_scans(tiny_model, embedded_samples, monkeypatch):
+def test_prompts_are_read_once_for_all_scans(tiny_model, embedded_samples, monkeypatch):
     read = []
     encode = tiny_model.encode_text
     monkeypatch.setattr(tiny_model, "encode_text", lambda prompts: read.append(prompts) or encode(prompts))
+    monkeypatch.setattr(recognizing, "BATCH", 2)
     told = []
-    Recognizer(tiny_model).predict([embedded_samples[3].load()] * 3, LABELS, told.append)
+    recognizer = Recognizer(TorchEncoder(tiny_model))
+    faces = [embedded_samples[3].load()] * 3
+    recognizer.predict(faces, LABELS, told.append)
     assert read == [list(LABELS)]
-    assert told == [1, 2, 3]
-
-
-@pytest.mark.parametrize("labels", [(), ("one",), ("twice", "twice")])
-def test_too_few_labels_are_refused(tiny_model, labels):
-    with pytest.raises(ModelError, match="expected two labels or more, all of them different; found"):
-        Recognizer(tiny_model).predict([], labels)
-
-
-def test_an_empty_label_is_refused(tiny_model):
-    with pytest.raises(ModelError, match="none of them empty"):
-        Recognizer(tiny_model).predict([], ("a smile", " "))
+    assert told == [2, 3]
+    recognizer.predict(faces)
+    recognizer.predict(faces[0])
+    assert len(read) == 2
+    assert read[1] == [prompt for name in EMOTIONS for prompt in tiny_model.grammar.ensemble(name)]

@@ -21,7 +21,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from affectvlm.datasets.inspection import Inspection
-    from affectvlm.recognizer import Prediction
+    from affectvlm.recognizer import Prediction, Timeline
 
 out = Console(emoji=False)
 err = Console(stderr=True, emoji=False)
@@ -69,7 +69,7 @@ def working(text: str) -> Status:
 
 
 @contextmanager
-def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -> Iterator[Callable[[int], None]]:
+def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -> Iterator[Callable[[float], None]]:
     """Show a bar with the time that is left; where there is no terminal, now and then a line.
 
     Parameters
@@ -82,7 +82,7 @@ def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -
     Yields
     ------
     callable
-        To be told how much is done.
+        To be told how much is done; parts of one count.
     """
     columns = (
         TextColumn("{task.description:<26}"),
@@ -98,7 +98,7 @@ def progress_bar(text: str, total: int, poll: Callable[[], int] | None = None) -
     with Progress(*columns, console=err, disable=bare, speed_estimate_period=RATE_PERIOD_S) as progress:
         task = progress.add_task(text, total=total)
 
-        def tell(done: int) -> None:
+        def tell(done: float) -> None:
             if bare:
                 lines.tell(done)
             else:
@@ -134,9 +134,9 @@ class ProgressLines:
     def __init__(self, text: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._text, self._total, self._clock = text, total, clock
         self._said_s = clock()
-        self._first: tuple[float, int] | None = None
+        self._first: tuple[float, float] | None = None
 
-    def tell(self, done: int) -> None:
+    def tell(self, done: float) -> None:
         """Print a line if the last one is long enough ago."""
         now = self._clock()
         # What was done before, by a run that was interrupted, says nothing about the speed.
@@ -148,21 +148,31 @@ class ProgressLines:
         if done > before:
             seconds = round((now - since) / (done - before) * (self._total - done))
             left = f", {timedelta(seconds=seconds)} left"
-        err.print(f"{self._text}: {done} of {self._total}{left}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{self._text}: {int(done)} of {self._total}{left}", markup=False, highlight=False, soft_wrap=True)
 
 
 def print_predictions(predictions: Sequence[Prediction], classes: Sequence[str], style: str) -> None:
-    """Print answers as a ``table``, as ``json`` (an array) or as ``csv``."""
+    """Print answers as a ``table``, as ``json`` (an array) or as ``csv``.
+
+    In ``csv`` a scan has a row. Where there is a sequence, a column ``frame`` follows the path: a sequence has a row
+    for the whole of it, whose ``frame`` is empty, and then one for each frame.
+    """
     if style == "json":
         print(json.dumps([prediction.to_dict() for prediction in predictions], indent=2, ensure_ascii=False))
     elif style == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(["path", "label", *classes, "error"])
+        sequences = any(p.timeline is not None for p in predictions)
+        writer.writerow(["path", *(["frame"] if sequences else []), "label", *classes, "error"])
         for p in predictions:
-            numbers = [f"{p.probabilities[name]:.6f}" if p.probabilities else "" for name in classes]
-            writer.writerow([p.path, p.label or "", *numbers, p.error or ""])
+            frames = [] if p.timeline is None else list(enumerate(p.timeline.answers))
+            for number, answer in [("", p), *frames]:
+                numbers = [f"{answer.probabilities[name]:.6f}" if answer.probabilities else "" for name in classes]
+                place = [p.path, number] if sequences else [p.path]
+                writer.writerow([*place, answer.label or "", *numbers, answer.error or ""])
     else:
         out.print(_prediction_table(predictions))
+        if any(p.label == "unsure" for p in predictions):
+            say("unsure: no expression is probable enough to be called; the most probable one stands behind it")
 
 
 def _prediction_table(predictions: Sequence[Prediction]) -> Table:
@@ -177,8 +187,28 @@ def _prediction_table(predictions: Sequence[Prediction]) -> Table:
             continue
         first, *rest = sorted(p.probabilities.items(), key=lambda item: -item[1])
         others = ", ".join(f"{name} {100 * share:.0f} %" for name, share in rest if share >= 0.005)
-        table.add_row(escape(p.path), escape(f"{first[0]} {100 * first[1]:.0f} %"), escape(others))
+        called = f"{first[0]} {100 * first[1]:.0f} %"
+        called = f"{p.label} ({called})" if p.label == "unsure" else called
+        below = f"\n[dim]{_course(p.timeline)}[/]" if p.timeline is not None else ""
+        table.add_row(escape(p.path) + below, escape(called), escape(others))
     return table
+
+
+def _course(timeline: Timeline) -> str:
+    """Say in a line when a sequence's expression begins, is strongest and ends."""
+
+    def at(frame: int | None, otherwise: str) -> str:
+        if frame is None:
+            return otherwise
+        seconds = timeline.seconds(frame)
+        return str(frame) if seconds is None else f"{frame} ({seconds:.2f} s)"
+
+    failed = sum(answer.error is not None for answer in timeline.answers)
+    counted = f"{len(timeline)} frames" + (f", {failed} of them without an answer" if failed else "")
+    if timeline.apex is None:
+        return f"{counted}: no expression"
+    onset, offset = at(timeline.onset, "before the first"), at(timeline.offset, "after the last")
+    return f"{counted}: onset {onset}, apex {at(timeline.apex, '')}, offset {offset}"
 
 
 def print_inspection(found: Inspection, style: str) -> None:

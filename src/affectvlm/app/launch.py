@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from affectvlm.errors import ConfigError
+from affectvlm.recognizer.source import find_model_folder
 
 PAGE = Path(__file__).with_name("page.py")
 
@@ -37,13 +38,13 @@ SETTINGS: dict[str, str] = {
 """Given as flags, so that nothing is written into the user's home."""
 
 
-def launch(model: Path, port: int | None = None, browser: bool = True) -> int:
+def launch(model: str | Path | None = None, port: int | None = None, browser: bool = True) -> int:
     """Serve the page until it is interrupted with Ctrl-C.
 
     Parameters
     ----------
-    model : Path
-        A trained model's folder.
+    model : str or Path, optional
+        As in :meth:`affectvlm.recognizer.Recognizer.from_pretrained`: a folder, a hub id, or the bundled one.
     port : int, optional
         By default the first free one from 8501 on.
     browser : bool
@@ -57,15 +58,16 @@ def launch(model: Path, port: int | None = None, browser: bool = True) -> int:
     Raises
     ------
     ModelError
-        The folder holds no model.
+        There is no such model.
     ConfigError
         Streamlit or plotly is not installed, or the port is taken.
     """
     _check_installed()
-    _check_model(model)
+    folder = find_model_folder(model)
+    _check_model(folder)
     if port is not None:
         _check_free(port)
-    server = subprocess.Popen(command(model, port, browser))
+    server = subprocess.Popen(command(folder, port, browser))
     try:
         return server.wait()
     except KeyboardInterrupt:
@@ -74,7 +76,7 @@ def launch(model: Path, port: int | None = None, browser: bool = True) -> int:
         _end(server)
 
 
-def command(model: Path, port: int | None, browser: bool) -> list[str]:
+def command(folder: Path, port: int | None, browser: bool) -> list[str]:
     """Write out how the server is started."""
     settings = dict(SETTINGS)
     if port is not None:
@@ -82,7 +84,7 @@ def command(model: Path, port: int | None, browser: bool) -> list[str]:
     if not browser:
         settings["server.headless"] = "true"
     flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(PAGE), *flags, "--", str(model.resolve())]
+    return [sys.executable, "-m", "streamlit", "run", str(PAGE), *flags, "--", str(folder.resolve())]
 
 
 def _check_installed() -> None:

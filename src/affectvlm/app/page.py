@@ -20,7 +20,8 @@ from affectvlm.app.samples import INTENSITY_WORDS, MAX_PERSON, SampleFace
 from affectvlm.app.uploads import COMPANION_SUFFIXES, Dropped, read_upload
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import AffectVLMError
-from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer import UNSURE, Recognizer
+from affectvlm.recognizer.source import BUNDLED
 from affectvlm.scan.read import SCAN_SUFFIXES
 from affectvlm.views import Rig
 from affectvlm.views.picture import pictures
@@ -75,7 +76,7 @@ def main() -> None:
 
 def _model_folder() -> str:
     if len(sys.argv) != 2:
-        raise AffectVLMError("this page needs a model; start it with `affectvlm app --model DIR`")
+        raise AffectVLMError("this page needs a model; start it with `affectvlm app`")
     return sys.argv[1]
 
 
@@ -122,9 +123,10 @@ def _uploader() -> tuple[Dropped, ...]:
 def _about_model(folder: str) -> None:
     recognizer = load_recognizer(folder)
     st.divider()
+    name = "the one that comes along" if Path(folder) == BUNDLED else _literal("/".join(Path(folder).parts[-2:]))
     st.caption(
-        f"Model: {_literal('/'.join(Path(folder).parts[-2:]))}. It knows {len(recognizer.classes)} expressions and "
-        f"looks at {len(recognizer.model.rig.names)} views of a face."
+        f"Model: {name}. It knows {len(recognizer.classes)} expressions and "
+        f"looks at {len(recognizer.rig.names)} views of a face."
     )
 
 
@@ -163,26 +165,34 @@ def _view_caption(rig: Rig, name: str) -> str:
 
 
 def _show_answer(recognizer: Recognizer, reading: Reading) -> None:
-    best = int(reading.probabilities.argmax())
-    st.subheader(
-        f"Apparent expression: {recognizer.classes[best]} ({percent(reading.probabilities[best])})", anchor=False
-    )
-    _show_bars(recognizer.classes, reading.probabilities, "answer", "The probability of each expression, as bars.")
+    answer = reading.answer
+    shares = np.array(list(answer.probabilities.values()))
+    highest = f"{recognizer.classes[int(shares.argmax())]}, {percent(shares.max())}"
+    if answer.label == UNSURE:
+        st.subheader("Apparent expression: unsure", anchor=False)
+        least = percent(recognizer.encoder.unsure_below)
+        st.caption(f"The most probable one, {highest}, is not probable enough to be named: that takes {least}.")
+    else:
+        st.subheader(f"Apparent expression: {highest}", anchor=False)
+    _show_bars(recognizer.classes, shares, "answer", "The probability of each expression, as bars.")
 
 
 def _show_descriptions(recognizer: Recognizer, reading: Reading) -> None:
     st.subheader("Ask in words", anchor=False)
     text = st.text_area(
         "Describe in your own words, one description a line",
-        "\n".join(recognizer.model.grammar.ensemble(name)[0] for name in recognizer.classes),
+        "\n".join(recognizer.encoder.class_prompts),
         height=180,
         max_chars=2000,
         key="descriptions",
     )
-    descriptions = [line.strip() for line in text.splitlines() if line.strip()][:MOST_DESCRIPTIONS]
-    if descriptions:
-        shares = recognizer.describe(reading.views, descriptions)
+    lines = (line.strip() for line in text.splitlines())
+    descriptions = list(dict.fromkeys(line for line in lines if line))[:MOST_DESCRIPTIONS]
+    if len(descriptions) > 1:
+        shares = recognizer.predict_proba(reading.views, labels=descriptions)
         _show_bars(descriptions, shares, "described", "How well each description fits, as bars.")
+    else:
+        st.info("Write two descriptions or more: they are compared with each other.", icon=":material/info:")
     st.caption(
         "How well each line fits, among those given. A small model's language is only the words of its own prompts, "
         "such as “a joyful person”; other words mean little to it."

@@ -7,10 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-import numpy as np
-
 from affectvlm.app.display_mesh import DisplayMesh, display_mesh
-from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer import Prediction, Recognizer
 from affectvlm.scan import FaceScan, normalize
 from affectvlm.views import Views, render
 
@@ -29,8 +27,8 @@ class Reading:
         The normalised face, made for the screen.
     views : Views
         What the model looks at.
-    probabilities : (classes,) float64, sum 1
-        In the model's order.
+    answer : Prediction
+        Of the views.
     notes : tuple of str
         What the reader should know of the scan: a guessed unit, a missing picture.
     """
@@ -38,7 +36,7 @@ class Reading:
     source: str
     mesh: DisplayMesh
     views: Views
-    probabilities: np.ndarray
+    answer: Prediction
     notes: tuple[str, ...] = ()
 
 
@@ -61,7 +59,7 @@ def read_face(recognizer: Recognizer, load: Callable[[], FaceScan]) -> Reading:
         warnings.simplefilter("always")
         scan = load()
         face = normalize(scan).face
-        views = render(face, recognizer.model.rig)
+        views = render(face, recognizer.rig)
     # Libraries warn their programmers in classes of their own; ours are meant for the user.
     notes = tuple(dict.fromkeys(str(warning.message) for warning in caught if warning.category is UserWarning))
-    return Reading(scan.source, display_mesh(face), views, recognizer.predict_proba(views), notes)
+    return Reading(scan.source, display_mesh(face), views, recognizer.predict(views), notes)

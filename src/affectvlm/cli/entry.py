@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from affectvlm import __version__
-from affectvlm.cli import learning, making, preparing, using
+from affectvlm.cli import exporting, learning, making, preparing, using
 from affectvlm.console import err, print_error, show_warnings_as_lines
 from affectvlm.errors import AffectVLMError
 
@@ -27,6 +27,9 @@ EXTRAS = {
     "ray": "ray",
     "distributed": "dask",
     "peft": "lora",
+    "onnx": "onnx",
+    "onnxscript": "onnx",
+    "onnxruntime": "onnx",
 }
 """Optional library -> the extra that installs it."""
 
@@ -40,7 +43,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for part in (making, preparing, learning, using):
+for part in (making, preparing, learning, using, exporting):
     app.add_typer(part.commands)
 
 

@@ -74,6 +74,13 @@ class BackendOption(StrEnum):
     dask = "dask"
 
 
+class RuntimeOption(StrEnum):
+    """What runs a model."""
+
+    torch = "torch"
+    onnx = "onnx"
+
+
 class MapOption(StrEnum):
     """Maps that a view can hold."""
 
@@ -96,6 +103,12 @@ Words = Annotated[
     Path | None,
     typer.Option("--vocabulary", help="YAML with words and classes of your own (docs/language.md)."),
 ]
-Model = Annotated[Path, typer.Option(help="Folder of a trained model.")]
-DEFAULT_MODEL = Path("runs/demo/model")
+Model = Annotated[
+    str | None,
+    typer.Option(
+        help="Folder or hub id (owner/name) of a trained model; by default the one that comes along.", metavar="MODEL"
+    ),
+]
+DEFAULT_MODEL: str | None = None
+"""The one that comes with the package."""
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

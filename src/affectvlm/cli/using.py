@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from affectvlm.cli.many_values import LabelsCommand
-from affectvlm.cli.options import DEFAULT_MODEL, LARGEST_VIEW, Model, Style
+from affectvlm.cli.options import DEFAULT_MODEL, LARGEST_VIEW, Model, RuntimeOption, Style
 from affectvlm.console import print_error, print_predictions, progress_bar, say, working
 from affectvlm.errors import ConfigError
 from affectvlm.files import written_whole
@@ -19,7 +19,10 @@ commands = typer.Typer()
 
 @commands.command(cls=LabelsCommand, epilog="Example: `affectvlm predict scans/*.ply --format json`")
 def predict(
-    scans: Annotated[list[Path], typer.Argument(help="Scans: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png.")],
+    scans: Annotated[
+        list[Path],
+        typer.Argument(help="Scans: obj, ply, stl, off, glb, wrl, bnt, abs, npz, depth png; folders of frames."),
+    ],
     model: Model = DEFAULT_MODEL,
     labels: Annotated[
         list[str] | None,
@@ -29,18 +32,33 @@ def predict(
         ),
     ] = None,
     style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
+    backend: Annotated[
+        RuntimeOption, typer.Option(help="What runs the model; onnx starts sooner, see `affectvlm export`.")
+    ] = RuntimeOption.torch,
+    fps: Annotated[float | None, typer.Option(help="Frames a second of a folder.", min=0.1, max=1000)] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw a sequence's course: a picture, PNG.")] = None,
 ) -> None:
-    """Read the apparent expression of scans; exits with 1 if one of them cannot be used."""
+    """Read the apparent expression of scans; exits with 1 if one of them cannot be used.
+
+    A folder is a sequence: the scans in it are its frames.
+    """
+    if plot is not None:
+        if len(scans) != 1 or not scans[0].is_dir():
+            raise ConfigError("--plot draws one sequence; name one folder of frames")
+        from affectvlm.recognizer.timeline_picture import draw_timeline
     for label in labels or ():
         if os.path.isfile(label):  # a label may be too long for a Path to ask
             raise ConfigError(f"--labels takes all up to the next option, also {label!r}, a file; name the scans first")
     with working("loading the model"):
         from affectvlm.recognizer import Recognizer
 
-        recognizer = Recognizer.from_pretrained(model)
+        recognizer = Recognizer.from_pretrained(model, backend.value)
     with progress_bar("scans", len(scans)) as done:
-        predictions = recognizer.predict(scans, labels or None, done)
+        predictions = recognizer.predict(scans, labels or None, done, fps)
     print_predictions(predictions, labels or recognizer.classes, style.value)
+    if plot is not None and predictions[0].timeline is not None:
+        with written_whole(plot) as path:
+            draw_timeline(predictions[0], path)
     failed = [p for p in predictions if p.error is not None]
     for p in failed:
         print_error(str(p.error))
@@ -67,7 +85,7 @@ def show(
     say(f"{to}: the views of {scan}")
 
 
-@commands.command("app", epilog="Example: `affectvlm app --model runs/demo/model`")
+@commands.command("app", epilog="Example: `affectvlm app`")
 def open_app(
     model: Model = DEFAULT_MODEL,
     port: Annotated[int | None, typer.Option(help="Where the page is served, on this machine only.")] = None,

@@ -1,5 +1,8 @@
-"""Use a trained model on scans."""
+"""Use a trained model on scans and sequences."""
 
-from affectvlm.recognizer.recognizer import Prediction, Recognizer
+from affectvlm.recognizer.prediction import UNSURE, Prediction, Predictions
+from affectvlm.recognizer.recognizer import Recognizer
+from affectvlm.recognizer.stream import StreamAnswer
+from affectvlm.recognizer.timeline import Timeline
 
-__all__ = ["Prediction", "Recognizer"]
+__all__ = ["UNSURE", "Prediction", "Predictions", "Recognizer", "StreamAnswer", "Timeline"]

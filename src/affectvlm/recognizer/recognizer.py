@@ -2,184 +2,389 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Literal, overload
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from affectvlm.errors import ModelError, ScanError
-from affectvlm.model import AffectVLM
-from affectvlm.scan import FaceScan, normalize, read_scan
-from affectvlm.views import Views, encode, render, to_channels
-from affectvlm.views.coverage import seen_views
+from affectvlm.recognizer.encoder import Encoder
+from affectvlm.recognizer.frames import embed_frames, encode_clips, evenly_chosen
+from affectvlm.recognizer.prediction import UNSURE, Prediction, Predictions
+from affectvlm.recognizer.softmax import softmax
+from affectvlm.recognizer.source import find_model_folder
+from affectvlm.recognizer.stream import (
+    SMOOTHING_S,
+    Smoothing,
+    StreamAnswer,
+    answer_stream,
+    every_one_of,
+    newest_of,
+)
+from affectvlm.recognizer.timeline import USUAL_FPS, Timeline, smooth, strengths
+from affectvlm.scan import FaceScan, ScanSequence, normalize, read_scan
+from affectvlm.views import Rig, Views, render
 
+Backend = Literal["torch", "onnx"]
 
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one scan.
+Face = FaceScan | Views | str | Path
+"""One face: a scan, its views, or a file."""
 
-    Parameters
-    ----------
-    path : str
-        The file, or the scan's own word for its source.
-    label : str, optional
-        The most probable expression: an apparent one, not an emotion felt.
-    probabilities : dict of class -> float
-        All classes in the model's order, sum 1; empty where there is an error.
-    error : str, optional
-        Why there is no answer.
-    """
+Input = Face | ScanSequence
+"""What gets one answer; a folder's path is a sequence."""
 
-    path: str
-    label: str | None = None
-    probabilities: dict[str, float] = field(default_factory=dict)
-    error: str | None = None
+WORKERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+"""Scans that are brought upright and drawn at a time, one a core: these steps leave Python's lock, and take most of the
+time. More than a few wait for what is left under the lock."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Lay the answer out for JSON: path, and either label and probabilities or the error."""
-        if self.error is not None:
-            return {"path": self.path, "error": self.error}
-        return {"path": self.path, "label": self.label, "probabilities": self.probabilities}
+BATCH = 16
+"""Faces that are encoded at once."""
 
 
 class Recognizer:
-    """Reads expressions from face scans with a trained model.
+    """Reads expressions from face scans.
 
     Parameters
     ----------
-    model : AffectVLM
-        Put into evaluation mode.
+    encoder : Encoder
+        A model as PyTorch or another runtime runs it.
+    folder : Path, optional
+        Where it lies: what is recorded there of its training goes along when it is saved.
     """
 
-    def __init__(self, model: AffectVLM) -> None:
-        self.model = model.eval()
+    def __init__(self, encoder: Encoder, folder: Path | None = None) -> None:
+        self.encoder = encoder
+        self._folder = folder
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> Recognizer:
-        """Read a model's folder, such as the ``model`` of a run.
+    def from_pretrained(cls, source: str | Path | None = None, backend: Backend = "torch") -> Recognizer:
+        """Open a model.
+
+        Parameters
+        ----------
+        source : str or Path, optional
+            A model's folder, such as the ``model`` of a run, or a hub id, which is fetched unless it was before. None:
+            the one that comes with the package.
+        backend : str
+            ``torch``, or ``onnx``: the exported form of the same model (``affectvlm export onnx``), which needs no
+            PyTorch.
 
         Raises
         ------
         ModelError
-            The folder holds no model, or a damaged one.
+            There is no model, or a damaged one.
         """
-        return cls(AffectVLM.load(Path(folder)))
+        folder = find_model_folder(source)
+        if backend == "onnx":
+            from affectvlm.recognizer.onnx_encoder import OnnxEncoder
+
+            return cls(OnnxEncoder(folder), folder)
+        from affectvlm.model import AffectVLM
+        from affectvlm.recognizer.torch_encoder import TorchEncoder
+
+        return cls(TorchEncoder(AffectVLM.load(folder)), folder)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the model into a folder, in the hub's conventions, with a card.
+
+        Raises
+        ------
+        ModelError
+            The folder holds files of these names that are no model of this kind, or it cannot be written to.
+        """
+        from affectvlm.recognizer.hub import save_to_folder
+
+        save_to_folder(self.encoder, self._folder, Path(folder).expanduser())
+
+    def push_to_hub(self, repo_id: str, private: bool | None = None, token: str | None = None) -> str:
+        """Put the model, with a card, on the hub of Hugging Face, and give its address.
+
+        Parameters
+        ----------
+        repo_id : str
+            ``owner/name``; made if it is not there.
+        private : bool, optional
+            For a new repository; None: as the owner's account has it by default.
+        token : str, optional
+            That may write; None: of ``hf auth login``.
+
+        Raises
+        ------
+        ModelError
+            The hub cannot be reached, or refuses.
+        """
+        from affectvlm.recognizer.hub import push
+
+        return push(self.encoder, self._folder, repo_id, private, token)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The expressions that the model knows, in the order of its probabilities."""
-        return self.model.classes
+        return self.encoder.classes
 
+    @property
+    def rig(self) -> Rig:
+        """The views that the model looks at."""
+        return self.encoder.rig
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a path is one input, though a text is a sequence of texts too
+        self,
+        scans: Input,
+        labels: Sequence[str] | None = None,
+        on_progress: Callable[[float], None] = ...,
+        fps: float | None = ...,
+    ) -> Prediction: ...
+    @overload
     def predict(
         self,
-        scans: Sequence[FaceScan | str | Path],
+        scans: Sequence[Input],
         labels: Sequence[str] | None = None,
-        on_progress: Callable[[int], None] = lambda done: None,
-    ) -> list[Prediction]:
-        """Recognise scans one by one; one that cannot be used gets an error and the others are still done.
+        on_progress: Callable[[float], None] = ...,
+        fps: float | None = ...,
+    ) -> Predictions: ...
+    def predict(
+        self,
+        scans: Input | Sequence[Input],
+        labels: Sequence[str] | None = None,
+        on_progress: Callable[[float], None] = lambda done: None,
+        fps: float | None = None,
+    ) -> Prediction | Predictions:
+        """Recognise a scan, a sequence, or several of either; what cannot be used gets an error, the others are done.
 
         Parameters
         ----------
-        scans : sequence of FaceScan or path
-            In any unit and pose that :func:`affectvlm.scan.normalize` can mend.
+        scans : FaceScan, Views, path, ScanSequence, or a sequence of them
+            Scans in any unit and pose that :func:`affectvlm.scan.normalize` can mend; the path of a folder stands for
+            the sequence of the scans in it.
         labels : sequence of str, optional
-            Classes in one's own words in place of the model's, such as "a person in pain"; see :meth:`describe`.
+            Classes in one's own words in place of the model's, such as "a person in pain".
         on_progress : callable
-            Called with the number of scans done so far.
+            Called with the number of scans and sequences done so far; a sequence counts in parts.
+        fps : float, optional
+            Frames a second of the folders among them; a timeline then tells times, not frames alone.
 
         Returns
         -------
-        list of Prediction
-            One a scan, in the same order.
+        Prediction
+            Or, for several, Predictions: one each, in the same order.
 
         Raises
         ------
         ModelError
             Fewer than two labels, one of them empty, or two the same.
         """
-        if labels is not None and (len(labels) < 2 or len(set(labels)) < len(labels)):
-            raise ModelError(f"expected two labels or more, all of them different; found {list(labels)}")
-        classes = self.classes if labels is None else labels
-        prompts = self._class_embeddings if labels is None else self._embedded(labels)
-        predictions = []
-        for done, scan in enumerate(scans, 1):
-            predictions.append(self._predict_one(scan, classes, prompts))
-            on_progress(done)
+        if isinstance(scans, Input):
+            return self.predict([scans], labels, on_progress, fps)[0]
+        classes, prompts = self._classes_and_prompts(labels)
+        predictions = Predictions()
+        for start in range(0, len(scans), BATCH):
+            part = scans[start : start + BATCH]
+            predictions += self._answers(part, classes, prompts, _in_parts(on_progress, start, 1), fps)
+            on_progress(len(predictions))
         return predictions
 
-    def _predict_one(self, scan: FaceScan | str | Path, classes: Sequence[str], prompts: Tensor) -> Prediction:
-        path = scan.source if isinstance(scan, FaceScan) else str(scan)
-        try:
-            probabilities = self._probabilities(self.views(scan), prompts)
-        except ScanError as error:
-            return Prediction(path, error=str(error))
-        best = int(probabilities.argmax())
-        return Prediction(path, classes[best], dict(zip(classes, probabilities.tolist(), strict=True)))
+    def stream(
+        self,
+        frames: Iterable[Face],
+        labels: Sequence[str] | None = None,
+        *,
+        live: bool = False,
+        fps: float | None = None,
+        smoothing_s: float = SMOOTHING_S,
+    ) -> Iterator[StreamAnswer]:
+        """Follow a face: a smoothed answer a frame, from this frame and those before it.
 
-    def views(self, scan: FaceScan | str | Path) -> Views:
+        Memory is bounded, however long it lasts: smoothed probabilities are kept, and of a ``causal`` model's last
+        frames, as many as it looks at, their views.
+
+        Parameters
+        ----------
+        frames : iterable of FaceScan, Views or path
+        labels : sequence of str, optional
+            Classes in one's own words in place of the model's.
+        live : bool
+            Whether frames come in their own time, as from a camera. They are then read in a thread of their own, and
+            when they come faster than they can be answered the newest is taken and older ones are dropped. A list, or
+            files, wait instead: every frame is answered.
+        fps : float, optional
+            Frames a second. None: those of a live source are timed as they come, others are taken to have 25.
+        smoothing_s : float
+            Time constant of the smoothing, seconds: how long an answer takes to follow the face; 0: none.
+
+        Raises
+        ------
+        ModelError
+            The model reads movement (``rank_pooling``), or the labels are none.
+        """
+        classes, prompts = self._classes_and_prompts(labels)
+        if self.encoder.time == "rank_pooling":
+            raise ModelError(
+                "this model reads a whole sequence's movement (model.time `rank_pooling`); for streams train one with "
+                "model.time `causal` or `mean`"
+            )
+        last = deque[Views](maxlen=(self.encoder.frames if self.encoder.time == "causal" else None) or 1)
+
+        def judge(frame: Face) -> np.ndarray:
+            last.append(self.views(frame))
+            judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), prompts)[0]
+            return judged
+
+        arrivals = newest_of(frames) if live else every_one_of(frames)
+        rate = fps or (None if live else USUAL_FPS)
+        return answer_stream(arrivals, judge, lambda p: self._answer("", p, classes), Smoothing(smoothing_s), rate)
+
+    def predict_proba(self, scans: Face | Sequence[Face], labels: Sequence[str] | None = None) -> np.ndarray:
+        """Give every class's probability, whether or not the highest is enough for an answer.
+
+        Returns
+        -------
+        (n, classes) float64, rows sum to 1; (classes,) for one scan
+
+        Raises
+        ------
+        ScanError
+            A scan cannot be read, or shows no face.
+        """
+        _, prompts = self._classes_and_prompts(labels)
+        return self._probabilities(self.embed(scans), prompts)
+
+    def embed(self, scans: Face | Sequence[Face]) -> np.ndarray:
+        """Embed faces in the space that they share with words.
+
+        Returns
+        -------
+        (n, D) float32, unit length; (D,) for one scan
+
+        Raises
+        ------
+        ScanError
+            A scan cannot be read, or shows no face.
+        """
+        if isinstance(scans, Face):
+            return self._embed([self.views(scans)])[0]
+        parts = (scans[start : start + BATCH] for start in range(0, len(scans), BATCH))
+        return np.concatenate([self._embed(self._views_of(part)) for part in parts])
+
+    def views(self, scan: Face) -> Views:
         """Draw the views of a scan that the model looks at.
 
         Raises
         ------
         ScanError
             The scan cannot be read, or shows no face.
+        ModelError
+            Views are of another rig than the model's.
         """
+        if isinstance(scan, Views):
+            if scan.rig != self.rig:
+                raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
+            return scan
         loaded = scan if isinstance(scan, FaceScan) else read_scan(scan)
-        return render(normalize(loaded).face, self.model.rig)
+        return render(normalize(loaded).face, self.rig)
 
-    def predict_proba(self, views: Views) -> np.ndarray:
-        """Give every class's probability for one face.
+    def _views_of(self, scans: Sequence[Face]) -> list[Views]:
+        with ThreadPoolExecutor(WORKERS) as pool:
+            return list(pool.map(self.views, scans))
 
-        Returns
-        -------
-        (classes,) float64, sum 1
-        """
-        return self._probabilities(views, self._class_embeddings)
+    def _answers(
+        self,
+        scans: Sequence[Input],
+        classes: Sequence[str],
+        prompts: np.ndarray,
+        on_progress: Callable[[float], None],
+        fps: float | None,
+    ) -> list[Prediction]:
+        """Answer some scans together, and the sequences among them one by one."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            looked_at = list(pool.map(lambda scan: self._look(scan, fps), scans))
+        views = [seen for seen in looked_at if isinstance(seen, Views)]
+        probabilities = iter(self._probabilities(self._embed(views), prompts) if views else ())
+        answers: list[Prediction] = []
+        for scan, seen in zip(scans, looked_at, strict=True):
+            if isinstance(seen, Views):
+                answers.append(self._answer(_name(scan), next(probabilities), classes))
+            elif isinstance(seen, ScanSequence):
+                on_frame = _in_parts(on_progress, len(answers), len(seen))
+                answers.append(self._answer_sequence(seen, classes, prompts, on_frame))
+            else:
+                answers.append(Prediction(_name(scan), error=str(seen)))
+        return answers
 
-    def describe(self, views: Views, descriptions: Sequence[str]) -> np.ndarray:
-        """Say how well each description fits a face, among those given: classes in the user's own words.
+    def _answer_sequence(
+        self,
+        sequence: ScanSequence,
+        classes: Sequence[str],
+        prompts: np.ndarray,
+        on_frame: Callable[[float], None],
+    ) -> Prediction:
+        """Judge every frame, then the sequence: as a whole if the model looks at sequences, else by its frames."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                kept = embed_frames(self.encoder, sequence.frames, self.views, pool, on_frame)
+            except ScanError as error:
+                return Prediction(sequence.source, error=f"{sequence.source}: {error}")
+            own = self._probabilities(kept.embeddings, self.encoder.class_embeddings)
+            strength = smooth(strengths(self.encoder, kept.embeddings, own), kept.usable, sequence.fps)
+            shares = self._probabilities(kept.embeddings, prompts)  # (usable frames, classes)
+            answers = [Prediction(_name(frame), error=kept.errors.get(i)) for i, frame in enumerate(sequence.frames)]
+            for number, share in zip(kept.usable, shares, strict=True):
+                answers[number] = self._answer(answers[number].path, share, classes)
+            timeline = Timeline.of(answers, strength, kept.usable, sequence.fps)
+            if self.encoder.frames is None:
+                whole = timeline.weights[kept.usable] @ shares
+            else:
+                chosen = kept.usable[evenly_chosen(len(kept.usable), self.encoder.frames)]
+                clip = list(pool.map(self.views, [sequence.frames[number] for number in chosen]))
+                whole = self._probabilities(encode_clips(self.encoder, [clip]), prompts)[0]
+        return replace(self._answer(sequence.source, whole, classes), timeline=timeline)
 
-        Parameters
-        ----------
-        views : Views
-        descriptions : sequence of str
-            Such as "a person who looks angry". Words that the model's language lacks are read in pieces, and mean
-            little to it.
+    def _look(self, scan: Input, fps: float | None) -> Views | ScanSequence | ScanError:
+        """Draw what the model looks at; a sequence waits for its turn, and an error is an answer too."""
+        try:
+            if isinstance(scan, str | Path) and Path(scan).is_dir():
+                return ScanSequence.from_folder(Path(scan), fps)
+            return scan if isinstance(scan, ScanSequence) else self.views(scan)
+        except ScanError as error:
+            return error
 
-        Returns
-        -------
-        (descriptions,) float64, sum 1
-        """
-        return self._probabilities(views, self._embedded(descriptions))
+    def _answer(self, path: str, probabilities: np.ndarray, classes: Sequence[str]) -> Prediction:
+        best = int(probabilities.argmax())
+        label = classes[best] if probabilities[best] >= self.encoder.unsure_below else UNSURE
+        return Prediction(path, label, dict(zip(classes, probabilities.tolist(), strict=True)))
 
-    @torch.inference_mode()
-    def _embedded(self, descriptions: Sequence[str]) -> Tensor:
-        """(descriptions, D), unit length: each read as it stands."""
-        if not descriptions or not all(text.strip() for text in descriptions):
-            raise ModelError("expected at least one description, none of them empty; type what a face might show")
-        return self.model.encode_text(list(descriptions))
+    def _classes_and_prompts(self, labels: Sequence[str] | None) -> tuple[Sequence[str], np.ndarray]:
+        """Names of the classes, and their embeddings (classes, D): the model's own, or each label as it stands."""
+        if labels is None:
+            return self.classes, self.encoder.class_embeddings
+        if len(labels) < 2 or len(set(labels)) < len(labels) or not all(label.strip() for label in labels):
+            raise ModelError(f"expected two labels or more, all of them different and none empty; found {list(labels)}")
+        return labels, self.encoder.encode_text(labels)
 
-    @cached_property
-    def _class_embeddings(self) -> Tensor:
-        """(classes, D): the prompts are encoded once."""
-        with torch.inference_mode():
-            return self.model.encode_classes()
-
-    @torch.inference_mode()
-    def _probabilities(self, views: Views, prompts: Tensor) -> np.ndarray:
-        if views.rig != self.model.rig:
-            raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
-        if self.model.time_name == "rank_pooling":
+    def _embed(self, views: Sequence[Views]) -> np.ndarray:
+        """(n, D) float32."""
+        if self.encoder.time == "rank_pooling":
             raise ModelError("this model reads movement (model.time `rank_pooling`); a single scan has none")
-        channels = to_channels(encode(views), views.rig)[None, None]  # (1, 1, V, C, H, W)
-        pixels, seen = torch.from_numpy(channels), torch.from_numpy(seen_views(channels, views.rig))
-        fused = self.model.encode_faces(pixels.to(self.model.device), seen.to(self.model.device))
+        return encode_clips(self.encoder, [[one] for one in views])
+
+    def _probabilities(self, embeddings: np.ndarray, prompts: np.ndarray) -> np.ndarray:
+        """(..., D) and (classes, D) -> (..., classes) float64, sum 1."""
         # Double precision at the end, so that a row sums to 1 to the last digit that is printed.
-        logits = self.model.logits(fused, prompts)[0].double()
-        probabilities: np.ndarray = logits.softmax(dim=0).cpu().numpy()
-        return probabilities
+        cosines = np.einsum("...d,cd->...c", embeddings, prompts, dtype=np.float64)
+        return softmax(self.encoder.logit_scale * cosines)
+
+
+def _in_parts(on_progress: Callable[[float], None], before: int, parts: int) -> Callable[[float], None]:
+    """Give what is to be told how many parts are done of what comes after ``before`` others."""
+    return lambda done: on_progress(before + done / parts)
+
+
+def _name(scan: Input) -> str:
+    if isinstance(scan, Views):
+        return "views"
+    return scan.source if isinstance(scan, FaceScan | ScanSequence) else str(scan)

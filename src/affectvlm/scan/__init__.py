@@ -8,6 +8,7 @@ from affectvlm.scan.quality import Quality
 from affectvlm.scan.read import read_scan
 from affectvlm.scan.read_range import read_range_image
 from affectvlm.scan.sample import Sample
+from affectvlm.scan.sequence import ScanSequence
 from affectvlm.scan.write import write_scan
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Pose",
     "Quality",
     "Sample",
+    "ScanSequence",
     "face_mask",
     "find_pose",
     "normalize",

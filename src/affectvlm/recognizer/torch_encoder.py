@@ -1,0 +1,87 @@
+"""A trained model as PyTorch runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from affectvlm.model import AffectVLM
+from affectvlm.views import Rig
+
+
+class TorchEncoder:
+    """A model behind the interface of :class:`~affectvlm.recognizer.encoder.Encoder`.
+
+    Parameters
+    ----------
+    model : AffectVLM
+        Put into evaluation mode.
+    """
+
+    def __init__(self, model: AffectVLM) -> None:
+        self.model = model.eval()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """In the order of every probability."""
+        return self.model.classes
+
+    @property
+    def class_prompts(self) -> tuple[str, ...]:
+        """A typical prompt of each class."""
+        return tuple(self.model.grammar.ensemble(name)[0] for name in self.classes)
+
+    @property
+    def rig(self) -> Rig:
+        """The views that the model was made for."""
+        return self.model.rig
+
+    @property
+    def time(self) -> str:
+        """How the frames of a sequence become one."""
+        return self.model.time_name
+
+    @property
+    def frames(self) -> int | None:
+        """How many frames of a sequence the model looks at."""
+        return self.model.frames
+
+    @cached_property
+    def class_embeddings(self) -> np.ndarray:
+        """(classes, D) float32: the prompts are encoded once."""
+        with torch.inference_mode():
+            return _array(self.model.encode_classes())
+
+    @property
+    def logit_scale(self) -> float:
+        """Cosines times this are the logits of the probabilities."""
+        return float(self.model.logit_scale)
+
+    @property
+    def unsure_below(self) -> float:
+        """Answers whose highest probability is lower are withheld."""
+        return float(self.model.unsure_below)
+
+    @torch.inference_mode()
+    def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32, unit length."""
+        pixels, there = (torch.from_numpy(array).to(self.model.device) for array in (views, seen))
+        return _array(self.model.encode_faces(pixels, there))
+
+    @torch.inference_mode()
+    def encode_text(self, prompts: Sequence[str]) -> np.ndarray:
+        """P prompts -> (P, D) float32, unit length."""
+        return _array(self.model.encode_text(list(prompts)))
+
+    def save(self, folder: Path) -> None:
+        """Write the model's files into an empty folder."""
+        self.model.save(folder)
+
+
+def _array(values: torch.Tensor) -> np.ndarray:
+    array: np.ndarray = values.float().cpu().numpy()
+    return array
