@@ -61,7 +61,7 @@ class RunRecord:
     def write(self, file: Path, rig_fingerprint: str) -> None:
         """Write ``environment.json``."""
         record: dict[str, Any] = {
-            "versions": {name: found for name in PACKAGES if (found := _version(name))},
+            "versions": package_versions(),
             "git_revision": _git_revision(),
             "seed": self.seed,
             "rig_fingerprint": rig_fingerprint,
@@ -82,6 +82,11 @@ def peak_memory_mib() -> float:
     # Linux counts in KiB, macOS in bytes.
     unit = 2**20 if sys.platform == "darwin" else 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def package_versions() -> dict[str, str]:
+    """Name the versions of the packages that results depend on, as far as they are installed."""
+    return {name: found for name in PACKAGES if (found := _version(name))}
 
 
 def _version(package: str) -> str | None:

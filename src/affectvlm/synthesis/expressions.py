@@ -1,9 +1,10 @@
 """Emotion -> action units, with the spread that people show.
 
 Sources: Du, Tao and Martinez 2014 (PNAS 111, E1454), "Compound facial expressions of emotion", table 1, for the
-action units that an emotion is made of and those that only a share of people add; and the apexes of real captures
-(:func:`~affectvlm.synthesis.live_link.measured_apex`), which move more of the face than these. Every person mixes
-the two in his own way, with his own strengths, habits and asymmetry, and keeps to it in all his scans.
+action units that an emotion is made of and those that only a share of people add; Ekman, Friesen and Hager 2002
+(FACS Investigator's Guide, emotion prediction table), for the other ways in which an emotion is shown; and the apexes
+of real captures (:func:`~affectvlm.synthesis.live_link.measured_apex`), which move more of the face than these. Every
+person mixes them in his own way, with his own strengths, habits and asymmetry, and keeps to it in all his scans.
 """
 
 from __future__ import annotations
@@ -36,6 +37,29 @@ SECONDARIES: dict[str, dict[str, float]] = {
 }
 """Action unit -> share of people who add it."""
 
+VARIANTS: dict[str, tuple[str, ...]] = {
+    "anger": (
+        "4 5 7 10 22 23 25 26",
+        "4 5 7 10 23 25 26",
+        "4 5 7 23 25 26",
+        "4 5 7 17 23",
+        "4 5 7 17 24",
+        "4 5 7 23",
+        "4 7 10 23 25",
+        "4 7 17 23",
+    ),
+    "disgust": ("9", "9 16 25 26", "9 17", "10", "10 16 25 26", "10 17", "9 15 25", "9 10 25"),
+    "fear": ("1 2 4 5 20 25 26", "1 2 4 5 20 25 27", "1 2 4 5 25 26", "1 2 4 5", "1 2 5 25 26", "5 20 25 26"),
+    "happiness": ("6 12", "12", "6 12 25", "6 12 25 26"),
+    "sadness": ("1 4 11 15", "1 4 15", "6 15", "1 4 11", "1 4 15 17", "11 15", "11 17", "1 4 15 25"),
+    "surprise": ("1 2 5 26 25", "1 2 5 27 25", "1 2 5", "1 2 26 25", "1 2 27 25", "5 26 25", "5 27 25"),
+}
+"""Other ways to show an emotion, as numbers of action units: the prototypes and major variants of FACS.
+
+Where the jaw drops the lips part, which the table leaves unsaid; gaze and turns of the head are left out, and of the
+variants without one of an anger's brow, lids or lip the two that stay clear of other emotions are taken.
+"""
+
 INTENSITIES = (1, 2, 3, 4)
 STRENGTH = {1: 0.35, 2: 0.55, 3: 0.75, 4: 0.95}
 """Mean strength of an emotion's action units at the four intensities of BU-3DFE (our reading of "low" to "extreme")."""
@@ -44,6 +68,8 @@ MAX_STRENGTH = 1.3
 """Some people's extreme goes beyond the face model's full action."""
 
 # How much people differ: our choice, no published distribution is known to us.
+VARIANT_SHARE = 0.4
+"""Share of a person's apexes that start from one of the variants in place of the table's action units."""
 MEASURED_MOST = 0.5
 """Share of the measured apex in a person's own, at most: fear's and surprise's are hard to tell apart."""
 GAIN_RANGE = (0.6, 1.15)
@@ -112,9 +138,11 @@ def draw_style(rng: np.random.Generator, variety: float = 1.0) -> Style:
 
 
 def _draw_apex(emotion: str, rng: np.random.Generator, variety: float) -> np.ndarray:
-    """(A, 2): somewhere between the table's action units and the measured apex, with gains of one's own."""
+    """(A, 2): somewhere between the textbook's action units and the measured apex, with gains of one's own."""
     used = dict.fromkeys(PROTOTYPES[emotion], 1.0)
     used |= {unit: 1.0 for unit, share in SECONDARIES[emotion].items() if rng.random() < share}
+    if rng.random() < variety * VARIANT_SHARE:
+        used = {f"AU{number}": 1.0 for number in str(rng.choice(VARIANTS[emotion])).split()}
     measured = variety * rng.uniform(0, MEASURED_MOST)
     gains = rng.uniform(*GAIN_RANGE, (len(ACTION_UNITS), 1))
     return gains * ((1 - measured) * action_strengths(used) + measured * measured_apex(emotion))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cache, cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -30,20 +30,25 @@ from affectvlm.synthesis.performance import Performance
 from affectvlm.synthesis.person import Person, draw_person
 from affectvlm.synthesis.sensors import SENSORS, observe
 from affectvlm.synthesis.texture import draw_complexion, paint
+from affectvlm.synthesis.transfer import lend_shapes
 
 Protocol = Literal["bu3dfe", "bu4dfe", "neutral"]
 
 POSE_SPREAD_DEG = 4.0
 """Standard deviation of the head's yaw, pitch and roll before the camera."""
 
-RESIDUAL_DEG, RESIDUAL_MM = 2.5, 1.0
-"""How far a scan that :func:`~affectvlm.scan.normalize` brought upright may still be from it: spread by axis.
+RESIDUAL_DEG = (0.8, 2.5, 1.2)
+"""Spread of the yaw, pitch and roll that :func:`~affectvlm.scan.normalize` leaves: a little more than was measured.
 
-One number for what differs by axis and face model. On 200 clean scans each of the embedded face, ICT-FaceKit and
-MakeHuman the spread is 0.4, 0.7 and 0.6 degrees of yaw; 1.5, 3.0 and 4.7 of pitch; 0.4, 0.8 and 0.7 of roll. Most of
-the pitch is how people differ in the model's own axes: against axes by their landmarks it is 0.7, 2.0 and 1.6 (on 120
-scans each). The nose tip's spread is 0.2 to 0.4 mm sideways and in depth, and 0.7, 1.2 and 1.5 mm in height, around
--1.2, -2.0 and 1.4 mm: each model has its own place for landmark 31.
+Measured on 60 to 200 people a face model (embedded, ICT-FaceKit, MakeHuman), a scan with an expression of each, clean
+and of mixed sensors, against the person's axes by his landmarks at rest: 0.3, 0.6 and 0.4 degrees of yaw; 0.8, 2.2 and
+1.6 of pitch, around 0.2, -0.1 and 1.1; 0.4, 0.8 and 0.6 of roll.
+"""
+
+RESIDUAL_MM = (0.6, 0.8, 0.5)
+"""Spread of the nose tip's place sideways, in height and in depth, measured alike against :attr:`Person.tip`.
+
+Clean, it is at most 0.2 sideways, 0.7 in height and 0.2 in depth, around 0.3 in height at most; mixed 0.5, 0.6 and 0.4.
 """
 
 NEAR_APEX = 0.5
@@ -172,6 +177,8 @@ class Study:
         Whether the faces are painted.
     capture : Path, optional
         A Live Link Face csv: everybody performs it, instead of the protocol, whose names the subjects keep.
+    lenders : tuple of FaceSource
+        Further face models that have a share in how each person's action units move the skin.
     """
 
     source: FaceSource
@@ -183,6 +190,7 @@ class Study:
     fps: float = 25.0
     textured: bool = False
     capture: Path | None = None
+    lenders: tuple[FaceSource, ...] = ()
 
     def __post_init__(self) -> None:
         if self.capture is not None and not self.capture.stem.strip("."):
@@ -192,8 +200,9 @@ class Study:
     def description(self) -> str:
         """What is made, in a line."""
         performed = self.capture.name if self.capture else self.protocol
+        faces = " with expressions of ".join([self.source.name, *(lender.name for lender in self.lenders)])
         return (
-            f"synthetic: {self.source.name} faces, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
+            f"synthetic: {faces} faces, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
             f"variety {self.variety:g}, seed {self.seed}"
         )
 
@@ -261,8 +270,8 @@ class Study:
         A made-up head's pose is known, so that it need not be found: what :func:`~affectvlm.scan.normalize` would
         have left of it is drawn instead.
         """
-        model = load_face_model(self.source).fingerprint
-        stamp = f"{model}, {self.sensor}, variety {self.variety}, seed {self.seed}, version {__version__}"
+        models = " ".join(load_face_model(source).fingerprint for source in (self.source, *self.lenders))
+        stamp = f"{models}, {self.sensor}, variety {self.variety}, seed {self.seed}, version {__version__}"
         return [
             Sample(
                 key=take.key,
@@ -320,7 +329,7 @@ class Study:
         return _performance(self.source, self.seed, take.subject.number, self.variety, self.fps, folder)
 
     def _person(self, number: int) -> Person:
-        return _person(self.source, self.seed, number, self.variety)
+        return _person(self.source, self.seed, number, self.variety, self.lenders)
 
     def _rng(self, number: int, *what: int) -> np.random.Generator:
         return _generator(self.source, self.seed, number, *what)
@@ -343,8 +352,9 @@ def _normalized(study: Study, take: Take) -> FaceScan:
     """Record a take and bring it upright, to within what the normalisation leaves."""
     made = study.record(take)
     rng = study._rng(take.subject.number, _RESIDUAL, *_which(take)[:2])  # the same for all frames of a sequence
-    turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG, 3), degrees=True).as_matrix() @ made.rotation.T
-    nose = made.landmarks[30] + rng.normal(0, RESIDUAL_MM, 3)
+    turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG), degrees=True).as_matrix() @ made.rotation.T
+    tip = study._person(take.subject.number).tip + rng.normal(0, RESIDUAL_MM)
+    nose = made.landmarks[30] + made.rotation @ tip
     face = made.scan.kept(face_mask(made.scan, nose, FACE_RADIUS_MM))
     face = face.moved(turn, -turn @ nose)
     # A face model's own mesh has neither spikes nor holes: cleaning would find nothing, and take its time.
@@ -352,9 +362,15 @@ def _normalized(study: Study, take: Take) -> FaceScan:
 
 
 @lru_cache(maxsize=2)
-def _person(source: FaceSource, seed: int, number: int, variety: float) -> Person:
+def _person(source: FaceSource, seed: int, number: int, variety: float, lenders: tuple[FaceSource, ...] = ()) -> Person:
     """Kept while his takes are made, one after the other."""
-    return draw_person(load_face_model(source), _generator(source, seed, number, _SUBJECT), variety)
+    loans = [_loan(lender, source) for lender in lenders]
+    return draw_person(load_face_model(source), _generator(source, seed, number, _SUBJECT), variety, loans)
+
+
+@cache
+def _loan(lender: FaceSource, borrower: FaceSource) -> tuple[np.ndarray, np.ndarray]:
+    return lend_shapes(load_face_model(lender), load_face_model(borrower))
 
 
 @lru_cache(maxsize=2)

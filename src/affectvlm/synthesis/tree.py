@@ -105,6 +105,7 @@ def _plan(study: Study, format: TreeFormat, scans: int) -> dict[str, object]:
     return {
         "faces": study.source.name,
         "face_model": load_face_model(study.source).fingerprint,
+        "lenders": [[lender.name, load_face_model(lender).fingerprint] for lender in study.lenders],
         "protocol": study.protocol,
         "capture": study.capture and [study.capture.name, hashlib.sha256(study.capture.read_bytes()).hexdigest()],
         "subjects": study.subjects,
@@ -175,7 +176,7 @@ def _readme(study: Study, format: TreeFormat) -> str:
 Made by AffectVLM {__version__}. Folders and files are named as in {data_set}, so that the same programs read
 them; nothing was taken from that data set.
 
-Face model: {study.source.name}
+Face model: {" with expressions of ".join(source.name for source in (study.source, *study.lenders))}
 Subjects:   {study.subjects}
 {f"Performed:  {study.capture.name}" if study.capture else f"Protocol:   {study.protocol}"}
 Sensor:     {study.sensor}
