@@ -17,6 +17,7 @@ from affectvlm.synthesis.expressions import (
     PROTOTYPES,
     SECONDARIES,
     STRENGTH,
+    VARIANTS,
     Style,
     draw_expression,
     draw_style,
@@ -25,6 +26,7 @@ from affectvlm.synthesis.ict_facekit import ACTION_UNITS as ICT_UNITS
 from affectvlm.synthesis.live_link import measured_apex
 
 PLAIN = {
+    "VARIANT_SHARE": 0.0,
     "GAIN_RANGE": (1.0, 1.0),
     "LEAN_SPREAD": 0.0,
     "BLEND_SHARE": 0.0,
@@ -53,6 +55,7 @@ EMBEDDED_UNITS = {name.partition("_")[0] for name in embedded_face().shape_names
 @pytest.mark.parametrize("units", [EMBEDDED_UNITS, set(ICT_UNITS)], ids=["embedded", "ict-facekit"])
 def test_face_models_can_show_every_unit_of_the_table(units):
     assert {unit for emotion in EMOTIONS for unit in (*PROTOTYPES[emotion], *SECONDARIES[emotion])} <= units
+    assert {f"AU{n}" for emotion in EMOTIONS for variant in VARIANTS[emotion] for n in variant.split()} <= units
 
 
 @pytest.mark.parametrize("emotion", EMOTIONS)
@@ -91,6 +94,28 @@ def test_the_tables_share_of_people_adds_each_further_unit(emotion, monkeypatch)
         assert (apexes[:, UNIT_INDEX[unit]] > 0).all()
     unused = set(ACTION_UNITS) - set(PROTOTYPES[emotion]) - set(SECONDARIES[emotion])
     assert not apexes[:, [UNIT_INDEX[unit] for unit in unused]].any()
+
+
+@pytest.mark.parametrize("emotion", EMOTIONS)
+def test_a_share_of_people_shows_one_of_the_variants_each_as_often(emotion, monkeypatch):
+    for name, value in PLAIN.items():
+        monkeypatch.setattr(expressions, name, value)
+    monkeypatch.setattr(expressions, "VARIANT_SHARE", 1.0)
+    monkeypatch.setattr(expressions, "MEASURED_MOST", 0.0)
+    people = 800
+    rng = np.random.default_rng(1)
+    apexes = np.array([draw_style(rng).apexes[emotion] for _ in range(people)])
+    variants = [action_strengths({f"AU{n}": 1.0 for n in variant.split()}) for variant in VARIANTS[emotion]]
+    counts = [int((apexes == variant).all(axis=(1, 2)).sum()) for variant in variants]
+    assert sum(counts) == people  # everybody shows one, whole, and no two are the same
+    low, high = binom.interval(1 - 1e-4, people, 1 / len(variants))
+    assert low <= min(counts) <= max(counts) <= high
+
+
+def test_only_fear_and_surprise_share_a_variant():
+    shown = {name: {frozenset(variant.split()) for variant in VARIANTS[name]} for name in EMOTIONS}
+    shared = {(a, b): shown[a] & shown[b] for a in EMOTIONS for b in EMOTIONS if a < b and shown[a] & shown[b]}
+    assert shared == {("fear", "surprise"): {frozenset({"1", "2", "5", "25", "26"})}}
 
 
 def test_without_variety_people_differ_by_units_gains_and_asymmetry_alone():

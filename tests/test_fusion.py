@@ -69,6 +69,14 @@ def test_a_missing_view_is_never_looked_at_and_gets_no_gradient(name):
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_under_mixed_precision_fusion_is_that_of_single_precision(name):
+    fusion, views, seen = _random_fusion(name).float(), _views().float(), torch.tensor([[True, False, True]] * 4)
+    expected = fusion(views, seen)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(fusion(views, seen), expected)
+
+
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("one", range(3))
 def test_a_single_view_that_is_seen_is_the_fused_face_itself(name, one):
     seen = torch.arange(3).expand(4, 3) == one

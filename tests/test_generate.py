@@ -208,12 +208,13 @@ def test_a_sample_comes_as_the_normalisation_leaves_it():
 
 
 def test_without_residual_a_sample_is_exactly_upright(monkeypatch):
-    monkeypatch.setattr(module, "RESIDUAL_DEG", 0.0)
-    monkeypatch.setattr(module, "RESIDUAL_MM", 0.0)
+    monkeypatch.setattr(module, "RESIDUAL_DEG", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(module, "RESIDUAL_MM", (0.0, 0.0, 0.0))
     made = study(1)
     take, sample = made.takes()[5], made.samples()[5]
-    upright = study(1)._person(0).vertices(made.strengths(take))
-    upright = upright - upright[MODEL.landmarks[30]]
+    person = study(1)._person(0)
+    upright = person.vertices(made.strengths(take))
+    upright = upright - upright[MODEL.landmarks[30]] - person.tip
     kept = FaceScan(upright, MODEL.triangles).kept(np.linalg.norm(upright, axis=1) < FACE_RADIUS_MM)
     np.testing.assert_allclose(sample.load().vertices, kept.vertices, atol=1e-3)
 

@@ -1,12 +1,17 @@
 """A person: smooth warps, a movement of one's own, and the blend of shapes, against numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
+from affectvlm.scan.pose import find_pose
 from affectvlm.synthesis import person as module
 from affectvlm.synthesis.action_units import action_strengths
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.person import Person, draw_person
+from affectvlm.synthesis.upright import upright_turn
 
 MODEL = embedded_face()
 SMILE = action_strengths({"AU12": (0.9, 0.6), "AU26": 0.3})
@@ -40,12 +45,47 @@ def test_an_expression_is_the_sum_of_weighted_shapes_turned_and_scaled_at_each_p
     np.testing.assert_allclose(person.vertices(SMILE), expected, atol=1e-3)
 
 
-def test_without_variety_a_person_is_the_models_own():
+def test_without_variety_a_person_is_the_models_own_turned_upright():
     plain = draw_person(MODEL, np.random.default_rng(3), variety=0.0)
     neutral = MODEL.neutral_of(plain.identity)
-    np.testing.assert_allclose(plain.neutral, neutral - neutral[MODEL.landmarks[30]], atol=1e-4)
+    centred = neutral - neutral[MODEL.landmarks[30]]
+    turn, _ = upright_turn(centred[MODEL.landmarks], MODEL.neutral[MODEL.landmarks])
+    np.testing.assert_allclose(plain.neutral, centred @ turn.T, atol=1e-4)
     moved = np.einsum("s,svx->vx", MODEL.weights(SMILE), MODEL.shapes_of(plain.identity))
-    np.testing.assert_allclose(plain.vertices(SMILE) - plain.neutral, moved, atol=1e-3)
+    np.testing.assert_allclose(plain.vertices(SMILE) - plain.neutral, moved @ turn.T, atol=1e-3)
+
+
+def test_every_person_is_upright_by_the_landmarks_at_rest():
+    for seed in range(5):
+        marks = draw_person(MODEL, np.random.default_rng(seed)).neutral[MODEL.landmarks]
+        turn, _ = upright_turn(marks, MODEL.neutral[MODEL.landmarks])
+        np.testing.assert_allclose(turn, np.eye(3), atol=1e-6)
+
+
+def test_a_leaning_models_people_are_the_same_faces():
+    # Warp and movement are drawn in a frame of their own: without them, all turns along with the face.
+    tilt = Rotation.from_euler("xyz", [7, 4, -5], degrees=True).as_matrix().astype(np.float32)
+    leaning = replace(MODEL, neutral=MODEL.neutral @ tilt.T, axes=MODEL.axes @ tilt.T, shapes=MODEL.shapes @ tilt.T)
+    leaning = replace(leaning, shape_changes={name: c @ tilt.T for name, c in MODEL.shape_changes.items()})
+    one, other = (draw_person(model, np.random.default_rng(3), variety=0.0) for model in (MODEL, leaning))
+    np.testing.assert_allclose(other.vertices(SMILE), one.vertices(SMILE), atol=1e-3)
+
+
+def test_the_way_of_moving_turns_along_with_the_face():
+    turn = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix().astype(np.float32)
+    moved, spin = np.float32([[[1, 2, 3]]]), np.float32([[[0.1, -0.2, 0.3]]])
+    turned, spun = module._turned(moved, turn), module._turned(spin, turn)
+    np.testing.assert_allclose(turned[0, 0], turn @ moved[0, 0], atol=1e-6)
+    np.testing.assert_allclose(np.cross(spun, turned)[0, 0], turn @ np.cross(spin, moved)[0, 0], atol=1e-6)
+
+
+def test_the_tip_is_the_foremost_point_of_the_nose(person):
+    near = np.linalg.norm(person.neutral, axis=1) < 15
+    foremost = person.neutral[near][:, 2].max()
+    assert abs(person.tip[2] - foremost) < 0.5
+    assert np.linalg.norm(person.neutral - person.tip, axis=1).min() < 2
+    pose = find_pose(person.face(np.zeros_like(SMILE)))
+    np.testing.assert_allclose(pose.nose, person.tip, atol=1.0)
 
 
 def test_the_draw_depends_on_the_generator_alone(person):
@@ -62,7 +102,7 @@ def test_a_warp_is_smooth_and_a_few_millimetres():
     length = np.linalg.norm(along, axis=1)
     sizes = []
     for seed in range(20):
-        warp = module._draw_warp(points, np.random.default_rng(seed)).astype(np.float64)
+        warp = module._draw_warp(points, module.WAVELENGTH_MM, np.random.default_rng(seed)).astype(np.float64)
         strain = np.linalg.norm(warp[edges[:, 1]] - warp[edges[:, 0]], axis=1) / np.maximum(length, 1e-6)
         # All waves at their steepest, thrice the spread.
         assert strain[length > 0.5].max() < 12 * 3 * module.WARP_STRAIN
@@ -73,7 +113,7 @@ def test_a_warp_is_smooth_and_a_few_millimetres():
 
 def test_without_asymmetry_a_warp_is_the_same_on_both_sides(monkeypatch):
     monkeypatch.setattr(module, "ASYMMETRY", 0.0)
-    warp = module._draw_warp(MODEL.neutral, np.random.default_rng(0))
+    warp = module._draw_warp(MODEL.neutral, module.WAVELENGTH_MM, np.random.default_rng(0))
     np.testing.assert_allclose(warp[mirror()], warp * np.array([-1, 1, 1]), atol=1e-3)
     assert np.abs(warp).max() > 1
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import warnings
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from affectvlm.errors import ConfigError
 from affectvlm.prepared import prepare, shard, workers
+from affectvlm.prepared.backends import replacing_workers
 from affectvlm.scan import FaceScan, Sample
 
 SOURCE = "synthetic: a test"
@@ -98,3 +100,15 @@ def test_a_running_dask_cluster_does_the_work(embedded_samples, tiny_rig, tmp_pa
 def test_an_address_is_a_clusters():
     with pytest.raises(ConfigError, match="name its kind with --backend ray or dask"), workers("loky", 2, "auto"):
         pass
+
+
+def test_only_the_warning_that_a_worker_was_replaced_is_left_out():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with replacing_workers():
+            # As joblib's loky words it.
+            warnings.warn("A worker stopped while some jobs were given to the executor. This can be ...", stacklevel=1)
+            with pytest.raises(UserWarning, match="another"):
+                warnings.warn("another", stacklevel=1)
+        with pytest.raises(UserWarning, match="A worker stopped"):
+            warnings.warn("A worker stopped while some jobs were given to the executor.", stacklevel=1)

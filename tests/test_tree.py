@@ -42,6 +42,7 @@ class SmallStudy:
     fps: float = 25.0
     textured: bool = True
     capture: Path | None = None
+    lenders: tuple[FaceSource, ...] = ()
     fails_at: int | None = None
     recorded: list[str] = field(default_factory=list)
 

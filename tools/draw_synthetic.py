@@ -8,6 +8,7 @@ writes ``docs/images/synthetic-*.jpg``.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis.expressions import INTENSITIES
 from affectvlm.synthesis.generate import Study, Take
-from affectvlm.synthesis.library import FaceSource
+from affectvlm.synthesis.library import FaceSource, load_face_model
+from affectvlm.synthesis.person import draw_person
 from affectvlm.synthesis.sensors import SENSORS
+from affectvlm.synthesis.transfer import lend_shapes
 from affectvlm.views import Rig, render
 from affectvlm.views.picture import AMBIENT, CLAY, LIGHTS, TILE, grid
 
@@ -72,6 +75,16 @@ def expressions(source: FaceSource) -> Image.Image:
     return grid(rows, list(EMOTIONS), columns)
 
 
+def lent(source: FaceSource, lenders: list[FaceSource]) -> Image.Image:
+    """One person's six emotions by his own model's action units, and by those that other models lend him."""
+    model = load_face_model(source)
+    person = draw_person(model, np.random.default_rng(SEED), variety=0)
+    faces = [person, *(replace(person, shapes=lend_shapes(load_face_model(one), model)[0]) for one in lenders)]
+    apexes = [person.style.apexes[emotion] for emotion in EMOTIONS]
+    rows = [[portrait(face.face(apex), clay=True) for apex in apexes] for face in faces]
+    return grid(rows, ["its own", *(f"of {one.name}" for one in lenders)], list(EMOTIONS))
+
+
 def sensors(source: FaceSource) -> Image.Image:
     """The same three scans as each sensor records them: colours, and the shape alone."""
     rows = []
@@ -107,6 +120,7 @@ def main() -> None:
     sheets = {
         "people": people([embedded, ict, makehuman]),
         "expressions": expressions(embedded),
+        "lent": lent(ict, [embedded, makehuman]),
         "sensors": sensors(ict),
         "sequence": sequence(embedded),
     }

@@ -17,6 +17,7 @@ from affectvlm import __version__
 from affectvlm.errors import DataError
 from affectvlm.files import LOCK, check_claim, claim_folder, locked, remove_leftovers, written_whole
 from affectvlm.prepared import shard
+from affectvlm.prepared.backends import replacing_workers
 from affectvlm.prepared.prepared_set import FORMAT, PreparedSet
 from affectvlm.prepared.shard import finished_shards, sample_bytes, table_file, write_shard
 from affectvlm.scan import Sample
@@ -101,7 +102,9 @@ def _unfinished(samples: Sequence[Sample], folder: Path) -> dict[int, Sequence[S
 
 def _write_shards(parts: dict[int, Sequence[Sample]], rig: Rig, jitter: Jitter | None, folder: Path, jobs: int) -> None:
     place = folder.absolute()  # a cluster's workers may have been started in another folder than this process
-    joblib.Parallel(n_jobs=jobs)(joblib.delayed(write_shard)(place, n, part, rig, jitter) for n, part in parts.items())
+    work = (joblib.delayed(write_shard)(place, n, part, rig, jitter) for n, part in parts.items())
+    with replacing_workers():
+        joblib.Parallel(n_jobs=jobs)(work)
     if lost := parts.keys() - finished_shards(folder):
         raise DataError(
             f"{folder}: the workers wrote {len(parts)} shards, found {len(parts) - len(lost)} here; a cluster's "

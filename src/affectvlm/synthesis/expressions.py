@@ -57,7 +57,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 """Other ways to show an emotion, as numbers of action units: the prototypes and major variants of FACS.
 
 Where the jaw drops the lips part, which the table leaves unsaid; gaze and turns of the head are left out, and of the
-variants without one of an anger's brow, lids or lip the two that stay clear of other emotions are taken.
+variants without one of an anger's brow, lids or lip the two that stay clear of other emotions are taken. One variant is
+both fear's and surprise's: the table tells them apart by how wide the eyes open alone, which people's gains blur.
 """
 
 INTENSITIES = (1, 2, 3, 4)

@@ -42,8 +42,8 @@ MOVEMENT_SPREAD = 0.25
 TURN_SPREAD_DEG = 10.0
 """Spread of the direction in which it moves there."""
 
-REST_UNITS = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU16", "AU17", "AU20")
-REST_UNITS += ("AU23", "AU24")
+REST_UNITS: tuple[str, ...] = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU16")
+REST_UNITS += ("AU17", "AU20", "AU23", "AU24")
 REST_SPREAD = 0.08
 """Spread of each of these action units in a face at rest, either way: one's brows at rest are another's frown.
 
@@ -150,7 +150,7 @@ def _draw_mixture(names: Sequence[str], own: np.ndarray, loans: Sequence[Loan], 
     for s, name in enumerate(names):
         unit, known = name.partition("_")[0], np.flatnonzero(lent[s])
         if unit not in drawn:
-            beyond = rng.normal(0, SHARES_BEYOND, lent.shape[1])
+            beyond = rng.normal(0, SHARES_BEYOND, lent.shape[1:])
             drawn[unit] = rng.dirichlet([SHARES_CONCENTRATION] * lent.shape[1]) + beyond - beyond.mean()
         # A model that lacks the action unit leaves its share to the others.
         shares[s, known] = drawn[unit][known] + (1 - drawn[unit][known].sum()) / len(known)
@@ -188,7 +188,8 @@ def _draw_movement(points: np.ndarray, rng: np.random.Generator, variety: float)
 def _draw_waves(wavelength_mm: tuple[float, float], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Wave vectors (WAVES, 3) in radians a mm, and phases (WAVES,)."""
     directions = rng.standard_normal((WAVES, 3))
-    lengths = np.exp(rng.uniform(*np.log(wavelength_mm), WAVES))
+    shortest, longest = np.log(wavelength_mm)
+    lengths = np.exp(rng.uniform(shortest, longest, WAVES))
     waves = 2 * np.pi * directions / (np.linalg.norm(directions, axis=1) * lengths)[:, None]
     return waves, rng.uniform(0, 2 * np.pi, WAVES)
 
