@@ -1,12 +1,14 @@
-"""Scans of what is no face: solids, bodies, hands, the back of a head, half a face."""
+"""Scans of what is no face: solids, sheets, furniture, bodies, hands; parts of faces are in ``face_parts``."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import trimesh
+from face_parts import PARTS
+from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from affectvlm.scan import FaceScan
@@ -14,29 +16,28 @@ from affectvlm.scan.range_image import RangeImage
 from affectvlm.synthesis.person import Person
 
 
-def non_faces(people: list[Person], count: int, seed: int) -> Iterator[tuple[str, FaceScan]]:
+def non_faces(people: list[Person], numbers: Iterable[int], seed: int) -> Iterator[tuple[str, FaceScan]]:
     """Draw scans of each kind.
 
     Parameters
     ----------
     people : list of Person
-        Whose heads are cut up.
-    count : int
-        Of each kind.
+        Whose heads are cut up, and put side by side.
+    numbers : iterable of int
+        Of each kind, the scans with these numbers.
 
     Yields
     ------
     kind, scan
         The scan is mm, in any pose.
     """
-    for number in range(count):
+    for number in numbers:
         for kind, make in _SOLIDS.items():
             rng = np.random.default_rng([seed, number, zlib.crc32(kind.encode())])
             yield kind, _turned(make(rng), rng)
-        person = people[number % len(people)]
-        for kind in _CUTS:
+        for kind, cut in PARTS.items():
             rng = np.random.default_rng([seed, number, zlib.crc32(kind.encode())])
-            yield kind, _turned(_part(person, kind), rng)
+            yield kind, _turned(cut(people, number, rng), rng)
 
 
 def _turned(scan: FaceScan, rng: np.random.Generator) -> FaceScan:
@@ -126,6 +127,61 @@ def _hand(rng: np.random.Generator) -> FaceScan:
     return _scan(trimesh.util.concatenate(parts))
 
 
+def _noise(rng: np.random.Generator) -> FaceScan:
+    """Triangles between points near each other, without order: a scan that failed, leaves."""
+    middles = rng.normal(0, rng.uniform(30, 70), (3000, 3))
+    corners = middles[:, None] + rng.normal(0, rng.uniform(3, 20), (3000, 3, 3))
+    _, triangles = cKDTree(middles).query(corners.reshape(-1, 3))
+    rows = triangles.reshape(-1, 3)
+    return FaceScan(middles, rows[(np.diff(np.sort(rows, axis=1), axis=1) > 0).all(axis=1)], source="noise")
+
+
+def _chair(rng: np.random.Generator) -> FaceScan:
+    """A seat, a back and four legs."""
+    width, depth, seat, back = (
+        rng.uniform(350, 500),
+        rng.uniform(350, 500),
+        rng.uniform(380, 480),
+        rng.uniform(300, 500),
+    )
+    boxes = [((width, 25, depth), (0, seat, 0)), ((width, back, 25), (0, seat + back / 2, -depth / 2))]
+    boxes += [((35, seat, 35), (x * width / 2, seat / 2, z * depth / 2)) for x in (-1, 1) for z in (-1, 1)]
+    parts = [trimesh.creation.box(size).apply_translation(place) for size, place in boxes]
+    return _fine(trimesh.util.concatenate(parts), 15.0)
+
+
+def _branches(rng: np.random.Generator) -> FaceScan:
+    """A stem from which branches go in all directions: a plant, a coral."""
+    parts = [_limb(np.zeros(3), np.array([0, 250.0, 0]), 22)]
+    for _ in range(rng.integers(6, 14)):
+        start = np.array([0, rng.uniform(40, 250), 0])
+        parts.append(_limb(start, start + rng.normal(0, 70, 3), rng.uniform(7, 14)))
+    return _scan(trimesh.util.concatenate(parts))
+
+
+def _doll(rng: np.random.Generator) -> FaceScan:
+    """A whole body of capsules with a ball for a head, as the dummy in a shop window."""
+    tall = rng.uniform(1500, 1900)
+    shoulder, hip, side = 0.8 * tall, 0.5 * tall, 0.1 * tall
+    head = trimesh.creation.icosphere(4, 0.065 * tall).apply_translation([0, 0.92 * tall, 0])
+    head.apply_scale([0.8, 1, 1])
+    parts = [head, _limb([0, hip, 0], [0, shoulder, 0], 0.09 * tall), _limb([0, shoulder, 0], [0, 0.9 * tall, 0], 55)]
+    for x in (-1, 1):
+        hand = [x * (side + rng.uniform(40, 400)), hip + rng.uniform(0, 300), rng.uniform(-100, 300)]
+        parts += [_limb([x * side, shoulder, 0], hand, 45), _limb([0.6 * x * side, hip, 0], [x * side, 60, 0], 65)]
+    return _scan(trimesh.util.concatenate(parts))
+
+
+def _limb(start: list[float] | np.ndarray, end: list[float] | np.ndarray, radius: float) -> trimesh.Trimesh:
+    """A capsule from one point to another."""
+    along = np.asarray(end, float) - start
+    length = float(np.linalg.norm(along))
+    capsule = trimesh.creation.capsule(length, radius, count=[16, 16]).subdivide_to_size(max(6.0, radius / 3))
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.align_vectors([along / length], [[0, 0, 1]])[0].as_matrix()
+    return capsule.apply_transform(turn).apply_translation(start)
+
+
 def _bent(bend: float) -> np.ndarray:
     """(4, 4): what points along +z points along +y, or nearly."""
     matrix = np.eye(4)
@@ -144,22 +200,8 @@ _SOLIDS = {
     "bumpy ball": _blob,
     "torso": _torso,
     "hand": _hand,
+    "noise": _noise,
+    "chair": _chair,
+    "branches": _branches,
+    "body with a ball for a head": _doll,
 }
-
-
-def _part(person: Person, kept: str) -> FaceScan:
-    """What is left of a head at rest when a part is cut away."""
-    scan = FaceScan(person.neutral, person.model.triangles, source=kept)
-    x, y, z = scan.vertices.T
-    marks = person.neutral[person.model.landmarks]
-    masks = {
-        "one half": x > 3,
-        "below the nose": y < -8,
-        "above the eyes": y > marks[36:48, 1].max() + 5,
-        "the side": (np.abs(x) > 38) & (x > 0),
-        "the back": z < -75,
-    }
-    return scan.kept(masks[kept])
-
-
-_CUTS = ("one half", "below the nose", "above the eyes", "the side", "the back")

@@ -219,7 +219,7 @@ def _print_refused(sources: list[FaceSource], count: int, seed: int) -> None:
         for source, n in product(sources, range(4))
     ]
     refused: dict[str, list[bool]] = {}
-    for kind, scan in non_faces(people, count, seed):
+    for kind, scan in non_faces(people, range(count), seed):
         try:
             find_pose(scan)
             refused.setdefault(kind, []).append(False)

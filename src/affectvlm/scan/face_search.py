@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 import numba
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from affectvlm.scan.face_shape import FaceShape, face_shape
 from affectvlm.scan.surfels import Surfels
@@ -40,14 +40,41 @@ ALIKE_MM, ALIKE_DEG = 12.0, 32.0
 _LOOKED_AT = 1000
 
 
-def likely_starts(surface: Surfels, noses: int, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+class Places(NamedTuple):
+    """What stands out in a scan, the most first.
+
+    Parameters
+    ----------
+    tips : (N, 3) float, mm
+    forward : (N, 3) float
+        Where what is around each looks; unit length.
+    """
+
+    tips: np.ndarray
+    forward: np.ndarray
+
+    def first(self, count: int) -> Places:
+        """Return the first so many."""
+        return Places(self.tips[:count], self.forward[:count])
+
+
+def standing_out(surface: Surfels, most: int) -> Places:
+    """Find the places that stand out like a nose, at most so many."""
+    cell = CELLS * surface.cell
+    places, looks, areas, cells, starts = _merged(surface.points, surface.normals, surface.areas, cell)
+    relief, forward = _relief(places, looks, areas, cells, starts, cell, AROUND_MM)
+    peaks = _peaks(places, relief, APART_MM, most)
+    return Places(places[peaks], forward[peaks])
+
+
+def likely_starts(surface: Surfels, noses: Places, count: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Find (rotation, nose tip) pairs from which a face may be fitted, the likely ones first, each unlike the others.
 
     Parameters
     ----------
     surface : Surfels
-    noses : int
-        How many places that stand out are looked at.
+    noses : Places
+        That are taken for noses.
     count : int
         How many starts there may be.
 
@@ -55,18 +82,13 @@ def likely_starts(surface: Surfels, noses: int, count: int) -> list[tuple[np.nda
     -------
     list of ((3, 3) float, (3,) float mm), at most ``count``
     """
-    patches, slot, corner, cell = _merged(surface.points, surface.normals, surface.areas, CELLS * surface.cell)
-    relief, forward = _relief(patches, slot, corner, cell, AROUND_MM)
-    peaks = _peaks(patches, relief, APART_MM, noses)
-    tips = patches[peaks, 1:4] / patches[peaks, :1]
-    turns = np.einsum("nij,tjk->ntik", np.stack([_facing(axis) for axis in forward[peaks]]), _turns())
-    rotations = np.ascontiguousarray(turns.reshape(-1, 3, 3))
-    places = np.repeat(tips, turns.shape[1], axis=0)
-    face = _few_points()
-    rank = _rank(rotations, places, face, surface)
+    facing, turns = np.stack([_facing(axis) for axis in noses.forward]), _turns()
+    rotations = (facing[:, None] @ turns).reshape(-1, 3, 3)
+    tips = np.repeat(noses.tips, len(turns), axis=0)
+    rank = _rank(rotations, tips, _few_points(), surface)
     order = np.argsort(rank, kind="stable")[:_LOOKED_AT]
-    chosen = _unlike(rotations, places, order, count, ALIKE_MM, 1 + 2 * math.cos(math.radians(ALIKE_DEG)))
-    return [(rotations[i], places[i]) for i in chosen]
+    chosen = _unlike(rotations, tips, order, count, ALIKE_MM, 1 + 2 * math.cos(math.radians(ALIKE_DEG)))
+    return [(rotations[i], tips[i]) for i in chosen]
 
 
 @lru_cache(maxsize=1)
@@ -77,8 +99,18 @@ def _few_points() -> FaceShape:
 @lru_cache(maxsize=1)
 def _turns() -> np.ndarray:
     """(S, 3, 3)."""
-    angles = list(product(ROLLS_DEG, YAWS_DEG, PITCHES_DEG))
-    return Rotation.from_euler("ZYX", angles, degrees=True).as_matrix()
+    angles = np.radians(list(product(ROLLS_DEG, YAWS_DEG, PITCHES_DEG)))
+    return np.stack([_about(2, roll) @ _about(1, yaw) @ _about(0, pitch) for roll, yaw, pitch in angles])
+
+
+def _about(axis: int, angle: float) -> np.ndarray:
+    """(3, 3): a turn about an axis by an angle in radians (scipy's own would make every program start slower)."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    turn = np.eye(3)
+    turn[first, first] = turn[second, second] = math.cos(angle)
+    turn[second, first] = math.sin(angle)
+    turn[first, second] = -math.sin(angle)
+    return turn
 
 
 def _facing(forward: np.ndarray) -> np.ndarray:
@@ -95,30 +127,46 @@ def _merged(points, normals, areas, cell):  # type: ignore[no-untyped-def]
 
     Returns
     -------
-    patches : (Q, 7) sums of area, place x area and direction x area
-    slot : (X, Y, Z) int32, the patch in each cell or -1
-    corner : (3,) float, mm
-    cell : float, mm
+    places, looks : (Q, 3) float64
+        Mean place (mm) and sum of direction x area of each patch, ordered by column (x, y) of cells and by z in it.
+    areas : (Q,) float64, mm2
+    cells : (Q, 3) int32
+    starts : (X, Y + 1) int32
+        The patches of the column (i, j) are the rows from ``starts[i, j]`` to ``starts[i, j + 1]``.
     """
     corner, span = np.empty(3), np.empty(3)
     for axis in range(3):
         corner[axis] = points[:, axis].min()
         span[axis] = points[:, axis].max() - corner[axis]
-    slot = np.full((int(span[0] / cell) + 1, int(span[1] / cell) + 1, int(span[2] / cell) + 1), -1, np.int32)
-    patches = np.zeros((points.shape[0], 7))
-    count = 0
+    nx, ny, nz = int(span[0] / cell) + 1, int(span[1] / cell) + 1, int(span[2] / cell) + 1
+    row_of = np.full((nx, ny, nz), -1, np.int32)
     for p in range(points.shape[0]):
         i, j, k = _cell_of(points[p, 0], points[p, 1], points[p, 2], corner, cell)
-        q = slot[i, j, k]
-        if q < 0:
-            q = count
-            slot[i, j, k] = q
-            count += 1
-        patches[q, 0] += areas[p]
+        row_of[i, j, k] = 0
+    starts = np.empty((nx, ny + 1), np.int32)
+    cells = np.empty((points.shape[0], 3), np.int32)
+    count = 0
+    for i in range(nx):
+        for j in range(ny):
+            starts[i, j] = count
+            for k in range(nz):
+                if row_of[i, j, k] == 0:
+                    row_of[i, j, k] = count
+                    cells[count, 0], cells[count, 1], cells[count, 2] = i, j, k
+                    count += 1
+        starts[i, ny] = count
+    places, looks, merged = np.zeros((count, 3)), np.zeros((count, 3)), np.zeros(count)
+    for p in range(points.shape[0]):
+        i, j, k = _cell_of(points[p, 0], points[p, 1], points[p, 2], corner, cell)
+        q = row_of[i, j, k]
+        merged[q] += areas[p]
         for axis in range(3):
-            patches[q, 1 + axis] += areas[p] * points[p, axis]
-            patches[q, 4 + axis] += areas[p] * normals[p, axis]
-    return patches[:count].copy(), slot, corner, cell
+            places[q, axis] += areas[p] * points[p, axis]
+            looks[q, axis] += areas[p] * normals[p, axis]
+    for q in range(count):
+        for axis in range(3):
+            places[q, axis] /= merged[q]
+    return places, looks, merged, cells[:count], starts
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -127,47 +175,45 @@ def _cell_of(x, y, z, corner, cell):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _relief(patches, slot, corner, cell, radius):  # type: ignore[no-untyped-def]
+def _relief(places, looks, areas, cells, starts, cell, radius):  # type: ignore[no-untyped-def]
     """Tell how far each patch stands out from those around it (mm), and where these look ((Q, 3) unit vectors)."""
-    relief, forward = np.full(patches.shape[0], -np.inf), np.zeros((patches.shape[0], 3))
+    count = areas.shape[0]
+    relief, forward = np.full(count, -np.inf), np.zeros((count, 3))
     reach = int(radius / cell) + 1
-    for p in range(patches.shape[0]):
-        x, y, z = patches[p, 1] / patches[p, 0], patches[p, 2] / patches[p, 0], patches[p, 3] / patches[p, 0]
-        i, j, k = _cell_of(x, y, z, corner, cell)
-        look, shift = np.zeros(3), np.zeros(3)
-        area = 0.0
-        for a in range(max(i - reach, 0), min(i + reach + 1, slot.shape[0])):
-            for b in range(max(j - reach, 0), min(j + reach + 1, slot.shape[1])):
-                for c in range(max(k - reach, 0), min(k + reach + 1, slot.shape[2])):
-                    q = slot[a, b, c]
-                    if q < 0:
-                        continue
-                    share = patches[q, 0]
-                    dx, dy, dz = patches[q, 1] / share - x, patches[q, 2] / share - y, patches[q, 3] / share - z
-                    if dx * dx + dy * dy + dz * dz > radius * radius:
-                        continue
-                    if (
-                        patches[q, 4] * patches[p, 4] + patches[q, 5] * patches[p, 5] + patches[q, 6] * patches[p, 6]
-                        < 0
-                    ):
-                        continue  # the other side of something thin
-                    for axis in range(3):
-                        look[axis] += patches[q, 4 + axis]
-                    shift[0] += share * dx
-                    shift[1] += share * dy
-                    shift[2] += share * dz
-                    area += share
-        length = math.sqrt(look[0] ** 2 + look[1] ** 2 + look[2] ** 2)
+    for p in range(count):
+        x, y, z = places[p, 0], places[p, 1], places[p, 2]
+        i, j, k = cells[p, 0], cells[p, 1], cells[p, 2]
+        u, v, w = looks[p, 0], looks[p, 1], looks[p, 2]
+        look_x = look_y = look_z = shift_x = shift_y = shift_z = area = 0.0
+        for a in range(max(i - reach, 0), min(i + reach + 1, starts.shape[0])):
+            first, last = max(j - reach, 0), min(j + reach + 1, starts.shape[1] - 1)
+            # A row of columns lies in one piece.
+            for q in range(starts[a, first], starts[a, last]):
+                if abs(cells[q, 2] - k) > reach:
+                    continue
+                dx, dy, dz = places[q, 0] - x, places[q, 1] - y, places[q, 2] - z
+                if dx * dx + dy * dy + dz * dz > radius * radius:
+                    continue
+                if looks[q, 0] * u + looks[q, 1] * v + looks[q, 2] * w < 0:
+                    continue  # the other side of something thin
+                look_x += looks[q, 0]
+                look_y += looks[q, 1]
+                look_z += looks[q, 2]
+                shift_x += areas[q] * dx
+                shift_y += areas[q] * dy
+                shift_z += areas[q] * dz
+                area += areas[q]
+        length = math.sqrt(look_x**2 + look_y**2 + look_z**2)
         if length > 0 and area > 0:
-            forward[p] = look / length
+            forward[p, 0], forward[p, 1], forward[p, 2] = look_x / length, look_y / length, look_z / length
             # Where little is around, as at a border, standing out means little.
             enough = min(1.0, area / (0.5 * math.pi * radius * radius))
-            relief[p] = -(shift[0] * look[0] + shift[1] * look[1] + shift[2] * look[2]) / (length * area) * enough
+            relief[p] = -(shift_x * look_x + shift_y * look_y + shift_z * look_z) / (length * area) * enough
     return relief, forward
 
 
 @numba.njit(cache=True, nogil=True)
-def _peaks(patches, relief, apart, most):  # type: ignore[no-untyped-def]
+def _peaks(places, relief, apart, most):  # type: ignore[no-untyped-def]
     """Return the patches (rows) that stand out most."""
     chosen = np.empty(most, np.int64)
     count = 0
@@ -178,8 +224,8 @@ def _peaks(patches, relief, apart, most):  # type: ignore[no-untyped-def]
         for c in range(count):
             q = chosen[c]
             squared = 0.0
-            for axis in range(1, 4):
-                squared += (patches[p, axis] / patches[p, 0] - patches[q, axis] / patches[q, 0]) ** 2
+            for axis in range(3):
+                squared += (places[p, axis] - places[q, axis]) ** 2
             far = far and squared >= apart * apart
         if far:
             chosen[count] = p
@@ -190,33 +236,34 @@ def _peaks(patches, relief, apart, most):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _rank(rotations, places, face, surface):  # type: ignore[no-untyped-def]
     """(S,): how far a rigid face at each start is from the scan, in distance and direction; 0 to 1."""
-    nearest = surface.nearest
+    nearest, count = surface.nearest, face.points.shape[0]
+    # What is looked up at random lies together, and is as small as the places allow.
+    patches = np.empty((surface.points.shape[0], 6), np.float32)
+    for p in range(patches.shape[0]):
+        for axis in range(3):
+            patches[p, axis], patches[p, 3 + axis] = surface.points[p, axis], surface.normals[p, axis]
+    inverse = 1.0 / surface.cell
     rank = np.empty(rotations.shape[0])
     for s in range(rotations.shape[0]):
         r, t = rotations[s], places[s]
         bad = 0.0
-        for m in range(face.points.shape[0]):
+        for m in range(count):
             u, v, w = face.points[m, 0], face.points[m, 1], face.points[m, 2]
             x = r[0, 0] * u + r[0, 1] * v + r[0, 2] * w + t[0]
             y = r[1, 0] * u + r[1, 1] * v + r[1, 2] * w + t[1]
             z = r[2, 0] * u + r[2, 1] * v + r[2, 2] * w + t[2]
-            i, j, k = _cell_of(x, y, z, surface.corner, surface.cell)
+            i = int((x - surface.corner[0]) * inverse)
+            j = int((y - surface.corner[1]) * inverse)
+            k = int((z - surface.corner[2]) * inverse)
             cost = 1.0
             if 0 <= i < nearest.shape[0] and 0 <= j < nearest.shape[1] and 0 <= k < nearest.shape[2]:
                 q = nearest[i, j, k]
                 if q >= 0:
-                    agreement = 0.0
-                    for axis in range(3):
-                        agreement += surface.normals[q, axis] * (
-                            r[axis, 0] * face.normals[m, 0]
-                            + r[axis, 1] * face.normals[m, 1]
-                            + r[axis, 2] * face.normals[m, 2]
-                        )
-                    away = math.sqrt(
-                        (surface.points[q, 0] - x) ** 2
-                        + (surface.points[q, 1] - y) ** 2
-                        + (surface.points[q, 2] - z) ** 2
-                    )
+                    u, v, w = face.normals[m, 0], face.normals[m, 1], face.normals[m, 2]
+                    agreement = patches[q, 3] * (r[0, 0] * u + r[0, 1] * v + r[0, 2] * w)
+                    agreement += patches[q, 4] * (r[1, 0] * u + r[1, 1] * v + r[1, 2] * w)
+                    agreement += patches[q, 5] * (r[2, 0] * u + r[2, 1] * v + r[2, 2] * w)
+                    away = math.sqrt((patches[q, 0] - x) ** 2 + (patches[q, 1] - y) ** 2 + (patches[q, 2] - z) ** 2)
                     cost = min(1.0, FAR * away / FAR_MM + ASKEW * (1 - agreement))
             bad += face.weights[m] * cost
         rank[s] = bad

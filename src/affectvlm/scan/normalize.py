@@ -11,8 +11,9 @@ import numpy as np
 from affectvlm.errors import ScanError
 from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, whole, within
-from affectvlm.scan.quality import REFUSED_BELOW, Quality, area_beside, judge
+from affectvlm.scan.other_face import other_face
+from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, whole
+from affectvlm.scan.quality import REFUSED_BELOW, Quality, judge
 
 FACE_RADIUS_MM = 100.0
 """Around the nose tip: the face to the ears, the chin and half the forehead."""
@@ -75,19 +76,12 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     face = scan.kept(inside)
     face = face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
     face, cleaning = clean(face, radius_mm)
-    quality = judge(face, cleaning, pose.misfit, _beside(scan, pose))
+    quality = judge(face, cleaning, pose.misfit, other_face(scan, pose))
     if quality.score < REFUSED_BELOW:
         raise ScanError(
             f"{scan.source}: expected a scan of a face, found one that cannot be used: {'; '.join(quality.reasons)}"
         )
     return NormalizedScan(face, pose, quality)
-
-
-def _beside(scan: FaceScan, pose: Pose) -> float:
-    """Tell how much of the scan stands beside the face, by a sample of its triangles."""
-    triangles = scan.triangles[:: max(1, len(scan.triangles) // 5000)]
-    corners = scan.vertices[triangles].reshape(-1, 3) * UNITS[pose.unit] - pose.nose
-    return area_beside(corners @ pose.rotation, np.arange(len(corners)).reshape(-1, 3))
 
 
 def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
@@ -104,27 +98,42 @@ def face_mask(scan: FaceScan, nose: np.ndarray, radius: float) -> np.ndarray:
     -------
     (V,) bool
     """
-    used = np.zeros(len(scan.vertices), bool)
-    used[scan.triangles] = True
-    near = used & within(scan.vertices, nose, radius)
-    piece = _pieces(scan.triangles, near)
-    size = np.bincount(piece[near], minlength=len(piece))
-    return near & (size[piece] >= SMALLEST_PIECE * near.sum())
+    middle = np.asarray(nose, np.float32)
+    return _near_in_large_pieces(scan.vertices, scan.triangles, middle, float(radius), SMALLEST_PIECE)
 
 
 @numba.njit(cache=True, nogil=True)
-def _pieces(triangles: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """(V,) the same number for vertices that triangles inside connect: union and find (Tarjan, 1975)."""
-    parent = np.arange(inside.shape[0])
+def _near_in_large_pieces(
+    vertices: np.ndarray, triangles: np.ndarray, centre: np.ndarray, radius: float, smallest: float
+) -> np.ndarray:
+    """(V,) bool: near the centre, and in a piece of at least this share of all that are: union and find (Tarjan, 1975).
+
+    What no triangle uses is nothing.
+    """
+    count = vertices.shape[0]
+    near = np.zeros(count, np.bool_)
+    parent = np.full(count, -1, np.int32)
+    for v in range(count):
+        x, y, z = vertices[v, 0] - centre[0], vertices[v, 1] - centre[1], vertices[v, 2] - centre[2]
+        near[v] = x * x + y * y + z * z < radius * radius
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        if inside[a] and inside[b] and inside[c]:
+        for v in (a, b, c):
+            if parent[v] < 0:
+                parent[v] = v
+        if near[a] and near[b] and near[c]:
             root = _root(parent, a)
             parent[_root(parent, b)] = root
             parent[_root(parent, c)] = root
-    for v in range(parent.shape[0]):
-        parent[v] = _root(parent, v)
-    return parent
+    size, total = np.zeros(count, np.int32), 0
+    for v in range(count):
+        near[v] &= parent[v] >= 0
+        if near[v]:
+            size[_root(parent, v)] += 1
+            total += 1
+    for v in range(count):
+        near[v] = near[v] and size[_root(parent, v)] >= smallest * total
+    return near
 
 
 @numba.njit(cache=True, nogil=True)

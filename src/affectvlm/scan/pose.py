@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import MAX_MISFIT, Fit, find_face
+from affectvlm.scan.registration import MAX_MISFIT, find_face
 from affectvlm.scan.surfels import surfels
 
 MIN_VERTICES = 100
@@ -24,7 +24,8 @@ ICT-FaceKit's is above the foremost point and MakeHuman's below."""
 NOSE_MM = 20.0
 """The nose tip is looked for this near to the mean face's."""
 
-_LOWERED = Rotation.from_euler("x", DOWN_DEG, degrees=True).as_matrix()
+_COS, _SIN = math.cos(math.radians(DOWN_DEG)), math.sin(math.radians(DOWN_DEG))
+_LOWERED = np.array([[1.0, 0.0, 0.0], [0.0, _COS, -_SIN], [0.0, _SIN, _COS]])
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,11 @@ def find_pose(scan: FaceScan) -> Pose:
     fit = find_face(surface)
     if fit.misfit > MAX_MISFIT:
         raise ScanError(
-            f"{scan.source}: expected a scan of a face, found none in it (misfit {fit.misfit:.2f}); "
-            "crop the scan to the head"
+            f"{scan.source}: expected a scan of a face, found none in it, or not enough of one (misfit "
+            f"{fit.misfit:.2f}); show both halves, brows to chin, and crop the scan to the head"
         )
-    tip = _nose_tip(turned_out(scan) if surface.inside_out else scan, fit, UNITS[unit])
+    facing = turned_out(scan) if surface.inside_out else scan
+    tip = nose_tip(facing, fit.nose, fit.rotation, UNITS[unit])
     return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
 
 
@@ -127,21 +129,31 @@ def _spread(corners: np.ndarray, area_each: float, most: int) -> tuple[np.ndarra
     return points, cross[picked].astype(np.float64) / double_area[picked, None]
 
 
-def _nose_tip(scan: FaceScan, fit: Fit, factor: float) -> np.ndarray:
+def nose_tip(scan: FaceScan, guess: np.ndarray, rotation: np.ndarray, factor: float = 1.0) -> np.ndarray:
     """Find the point of the nose nearest to the camera.
 
     A paraboloid is fitted to the surface around the guess, and its top is the next guess: this moves smoothly with
     the scan, where the foremost vertex would jump.
 
+    Parameters
+    ----------
+    scan : FaceScan
+    guess : (3,) float, mm
+        In the scan's frame.
+    rotation : (3, 3) float
+        Columns are the face's own axes, in the scan's.
+    factor : float
+        Millimetres in the scan's unit.
+
     Returns
     -------
-    (3,) float, mm, in the turned scan, from ``fit.nose``
+    (3,) float, mm, in the face's own axes, from the guess
     """
-    near = within(scan.vertices, fit.nose / factor, NOSE_MM / factor)
+    near = within(scan.vertices, guess / factor, NOSE_MM / factor)
     corners = scan.vertices[scan.triangles[whole(scan.triangles, near)]].astype(np.float64)
     if len(corners) == 0:
         return np.zeros(3)
-    points, normals = _spread((factor * corners - fit.nose) @ fit.rotation @ _LOWERED, 1.0, 4000)
+    points, normals = _spread((factor * corners - guess) @ rotation @ _LOWERED, 1.0, 4000)
     points = _in_front(points[normals[:, 2] > 0.3])
     if len(points) == 0:
         return np.zeros(3)

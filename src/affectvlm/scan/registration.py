@@ -14,8 +14,9 @@ from functools import lru_cache
 import numba
 import numpy as np
 
-from affectvlm.scan.face_search import likely_starts
+from affectvlm.scan.face_search import Places, likely_starts, standing_out
 from affectvlm.scan.face_shape import FaceShape, face_shape
+from affectvlm.scan.least_squares import normal_equations, solve
 from affectvlm.scan.surfels import Surfels
 
 # The numbers were chosen on generated people of all three face models and all sensors.
@@ -44,8 +45,9 @@ STEPS, LAST_STEPS = 18, 10
 FINE_EVERY = 2
 """Each so many-th point is enough to tell which fit is best."""
 
-NOSES, ROUGH_STARTS, FINE_STARTS = 12, 20, 5
-"""How many places are taken for noses, how many starts there are fitted roughly, and how many of these finely."""
+EVER_MORE = ((4, 6, 2), (12, 20, 5))
+"""How many places are taken for noses, how many starts there are fitted roughly, and how many of these finely: first
+few, which are enough for most scans, then more."""
 
 MORE_NOSES, MORE_STARTS, MORE_FINE_STARTS = 36, 60, 15
 """The same when no good fit was found."""
@@ -61,6 +63,12 @@ SAME_MM, SAME_DEG = 3.0, 3.0
 
 SLIDES_MM = (-12.0, 12.0)
 """A face slips most easily upwards and downwards: a doubtful fit is tried again from there."""
+
+FEW_NOSES, FEW_STARTS = (3, 12), 4
+"""The same for a glance: at least and at most so many noses."""
+
+MM2_PER_NOSE = 10_000.0
+"""At a glance, one place is taken for a nose in so much surface."""
 
 MAX_MISFIT = 0.61
 """Above, there is no face."""
@@ -118,23 +126,36 @@ def _nose_modes() -> np.ndarray:
 def find_face(surface: Surfels) -> Fit:
     """Lay the face on a scan in whatever pose; return the fit of least misfit."""
     half = _part_of_face(FINE_EVERY, None)
-    rough = _rough_fits(surface, NOSES, ROUGH_STARTS)
+    places = standing_out(surface, MORE_NOSES)
     best = Fit(np.eye(3), np.zeros(3), 1.0, np.zeros(ROUGH_MODES), misfit=1.0)
-    for fit in rough[:FINE_STARTS]:
-        if best.misfit < SURE_MISFIT or fit.misfit > max(best.misfit, rough[0].misfit) + HOPELESS:
+    tried: list[Fit] = []
+    for noses, starts, fine_starts in EVER_MORE:
+        rough = _rough_fits(surface, places.first(noses), starts)
+        for fit in rough[:fine_starts]:
+            if best.misfit < SURE_MISFIT or fit.misfit > max(best.misfit, rough[0].misfit) + HOPELESS:
+                break
+            if _is_new(fit, tried):
+                tried.append(fit)
+                best = min(best, _fine(fit, surface, half, STEPS), key=_misfit)
+        if best.misfit < SURE_MISFIT:
             break
-        best = min(best, _fine(fit, surface, half, STEPS), key=_misfit)
     if best.misfit > DOUBTFUL_MISFIT:
         slid = [replace(best, translation=best.translation + mm * best.rotation[:, 1]) for mm in SLIDES_MM]
         again = [_fine(replace(fit, shape=np.zeros(0)), surface, half, STEPS) for fit in slid]
         best = min([best, *again], key=_misfit)
     if best.misfit > BAD_MISFIT:
-        more = _rough_fits(surface, MORE_NOSES, MORE_STARTS)[:MORE_FINE_STARTS]
+        more = _rough_fits(surface, places, MORE_STARTS)[:MORE_FINE_STARTS]
         best = min([best, *(_fine(fit, surface, half, STEPS) for fit in more)], key=_misfit)
     return _fine(best, surface, face_shape(), LAST_STEPS)
 
 
-def _rough_fits(surface: Surfels, noses: int, starts: int) -> list[Fit]:
+def glance(surface: Surfels) -> float:
+    """Tell whether a face is likely in a scan: the misfit (0 to 1) of a few rough fits' best, in some milliseconds."""
+    noses = int(np.clip(surface.areas.sum() / MM2_PER_NOSE, *FEW_NOSES))
+    return min((fit.misfit for fit in _rough_fits(surface, standing_out(surface, noses), FEW_STARTS)), default=1.0)
+
+
+def _rough_fits(surface: Surfels, noses: Places, starts: int) -> list[Fit]:
     """Fit few points and modes from so many starts; the best first, each at another place."""
     face = _part_of_face(ROUGH_EVERY, ROUGH_MODES)
     reach, robust = np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM)
@@ -157,15 +178,20 @@ def _misfit(fit: Fit) -> float:
 def _different(fits: list[Fit]) -> list[Fit]:
     """Leave out each fit that came to where an earlier one is."""
     kept: list[Fit] = []
-    least_trace = 1 + 2 * math.cos(math.radians(SAME_DEG))
     for fit in fits:
-        if all(
-            np.sum((fit.translation - other.translation) ** 2) > SAME_MM**2
-            or np.sum(fit.rotation * other.rotation) < least_trace
-            for other in kept
-        ):
+        if _is_new(fit, kept):
             kept.append(fit)
     return kept
+
+
+def _is_new(fit: Fit, others: list[Fit]) -> bool:
+    """Tell whether a fit lies elsewhere than all the others."""
+    least_trace = 1 + 2 * math.cos(math.radians(SAME_DEG))
+    return all(
+        np.sum((fit.translation - other.translation) ** 2) > SAME_MM**2
+        or np.sum(fit.rotation * other.rotation) < least_trace
+        for other in others
+    )
 
 
 def _fine(fit: Fit, surface: Surfels, face: FaceShape, steps: int) -> Fit:
@@ -186,7 +212,8 @@ def _fit(rotation, translation, scale, shape, surface, face, reach, robust):  # 
     count, size = face.points.shape[0], 7 + shape.shape[0]
     placed, turned = np.empty((count, 3)), np.empty((count, 3))
     partner = np.empty(count, np.int64)
-    jacobian, weighted, gaps = np.empty((count, size)), np.empty((count, size)), np.empty(count)
+    jacobian, weights, gaps = np.empty((count, size)), np.empty(count), np.empty(count)
+    matrix, pull = np.empty((size, size)), np.empty(size)
     for step in range(reach.shape[0]):
         _place(rotation, translation, scale, shape, face, placed, turned)
         _pair(placed, turned, reach[step], surface, partner)
@@ -199,9 +226,8 @@ def _fit(rotation, translation, scale, shape, surface, face, reach, robust):  # 
         if rows < max(LEAST_PARTNERS, 0.05 * count):
             break
         centre /= rows
-        _linearise(rotation, scale, centre, surface, face, placed, partner, robust[step], jacobian, weighted, gaps)
-        matrix = np.dot(weighted[:rows].T, jacobian[:rows])
-        pull = np.dot(weighted[:rows].T, gaps[:rows])
+        _linearise(rotation, scale, centre, surface, face, placed, partner, robust[step], jacobian, weights, gaps)
+        normal_equations(jacobian[:rows], weights, gaps, matrix, pull)
         for c in range(6):
             matrix[c, c] += 1e-6
         matrix[6, 6] += 1 / SIZE_SPREAD**2
@@ -209,7 +235,8 @@ def _fit(rotation, translation, scale, shape, surface, face, reach, robust):  # 
         for c in range(7, size):
             matrix[c, c] += 1
             pull[c] -= shape[c - 7]
-        change = np.linalg.solve(matrix, pull)
+        solve(matrix, pull)
+        change = pull
         angle = math.sqrt(change[0] ** 2 + change[1] ** 2 + change[2] ** 2)
         turn = _turn(change[:3] * min(1.0, MOST_TURN / max(angle, 1e-12)))
         growth = math.exp(min(max(change[6], -0.1), 0.1))
@@ -243,7 +270,7 @@ def _place(rotation, translation, scale, shape, face, placed, turned):  # type: 
 
 @numba.njit(cache=True, nogil=True)
 def _linearise(  # type: ignore[no-untyped-def]
-    rotation, scale, centre, surface, face, placed, partner, robust, jacobian, weighted, gaps
+    rotation, scale, centre, surface, face, placed, partner, robust, jacobian, weights, gaps
 ):
     """Write, for each point with a partner, how far it is from its plane, and how a change of the fit alters that.
 
@@ -272,9 +299,7 @@ def _linearise(  # type: ignore[no-untyped-def]
         gaps[row] = gap
         # What expressions and age move most counts less: the mouth, the chin, the cheeks.
         share = POINT_SHARE * math.sqrt(face.weights[m] * placed.shape[0])
-        weight = share / SIGMA_MM**2 / (1 + (gap / robust) ** 2) ** 2
-        for c in range(jacobian.shape[1]):
-            weighted[row, c] = weight * j[c]
+        weights[row] = share / SIGMA_MM**2 / (1 + (gap / robust) ** 2) ** 2
         row += 1
 
 

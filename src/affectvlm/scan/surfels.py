@@ -84,6 +84,9 @@ def surfels(vertices: np.ndarray, triangles: np.ndarray, factor: float, cell: fl
     low, high = np.percentile(vertices[::stride], [OUTLIERS, 100 - OUTLIERS], axis=0) * factor
     low, high = low - 40.0, high + 40.0
     cell = max(cell, float(np.prod(high - low) / MOST_CELLS) ** (1 / 3))
+    # Memory costs more than it seems: no cells where the scan does not reach.
+    low += np.maximum((vertices.min(axis=0) * factor - low) // cell, 0) * cell
+    high = np.minimum(high, vertices.max(axis=0) * factor)
     shape = tuple(int(n) + 2 * MARGIN + 1 for n in (high - low) // cell)
     corner = low - MARGIN * cell
     slot = np.full(shape, -1, np.int32)
@@ -199,51 +202,53 @@ def _hidden(points, normals, good, slot, corner, cell, behind, along):  # type: 
 def _nearest(slot, renumber, points, corner, cell, layers):  # type: ignore[no-untyped-def]
     """Spread each patch's number over the empty cells around it, a layer of cells at a time."""
     nearest = np.full(slot.shape, -1, np.int32)
-    _, ny, nz = slot.shape
+    nx, ny, nz = slot.shape
     flat = nearest.reshape(-1)
-    slots = slot.reshape(-1)
     reached = np.zeros(flat.shape[0], np.uint8)
-    front = np.empty(4 * points.shape[0] + 64, np.int64)
+    squared = np.empty(flat.shape[0], np.float32)
+    front, after = np.empty((flat.shape[0], 4), np.int32), np.empty((flat.shape[0], 4), np.int32)
     size = 0
-    for at in range(slots.shape[0]):
-        s = slots[at]
-        if s >= 0:
-            s = renumber[s]
-            slots[at] = s
-            if s >= 0:
-                flat[at] = s
-                reached[at] = 1
-                front[size] = at
-                size += 1
-    steps = np.array([nz, -nz, ny * nz, -ny * nz, 1, -1])
-    after = np.empty(8 * points.shape[0] + 64, np.int64)
+    for i in range(nx):
+        for j in range(ny):
+            for k in range(nz):
+                if slot[i, j, k] >= 0:
+                    s = renumber[slot[i, j, k]]
+                    slot[i, j, k] = s
+                    if s >= 0:
+                        at = (i * ny + j) * nz + k
+                        flat[at] = s
+                        reached[at] = 1
+                        front[size, 0], front[size, 1], front[size, 2], front[size, 3] = i, j, k, at
+                        size += 1
     for layer in range(layers):
         count = 0
         for f in range(size):
-            at = front[f]
-            s = flat[at]
+            s = flat[front[f, 3]]
             for d in range(6):
-                to = at + steps[d]
-                if reached[to] == 0:
-                    if count == after.shape[0]:
-                        grown = np.empty(2 * count, np.int64)
-                        grown[:count] = after
-                        after = grown
-                    flat[to] = s
-                    reached[to] = layer + 2
-                    after[count] = to
+                i, j, k = front[f, 0], front[f, 1], front[f, 2]
+                step = 1 - 2 * (d & 1)
+                if d < 2:
+                    k += step
+                elif d < 4:
+                    j += step
+                else:
+                    i += step
+                at = (i * ny + j) * nz + k
+                known = reached[at]
+                if (known != 0 and known != layer + 2) or flat[at] == s:
+                    continue
+                x = corner[0] + (i + 0.5) * cell - points[s, 0]
+                y = corner[1] + (j + 0.5) * cell - points[s, 1]
+                z = corner[2] + (k + 0.5) * cell - points[s, 2]
+                here = x * x + y * y + z * z
+                if known == 0:
+                    reached[at] = layer + 2
+                    after[count, 0], after[count, 1], after[count, 2], after[count, 3] = i, j, k, at
                     count += 1
-                elif reached[to] == layer + 2 and flat[to] != s:
-                    i, j, k = to // (ny * nz), (to // nz) % ny, to % nz
-                    x, y, z = corner[0] + (i + 0.5) * cell, corner[1] + (j + 0.5) * cell, corner[2] + (k + 0.5) * cell
-                    r = flat[to]
-                    there = (points[r, 0] - x) ** 2 + (points[r, 1] - y) ** 2 + (points[r, 2] - z) ** 2
-                    here = (points[s, 0] - x) ** 2 + (points[s, 1] - y) ** 2 + (points[s, 2] - z) ** 2
-                    if here < there:
-                        flat[to] = s
-        if layer + 1 < layers:
-            if front.shape[0] < count:
-                front = np.empty(2 * count, np.int64)
-            front[:count] = after[:count]
-            size = count
+                elif here >= squared[at]:
+                    continue
+                flat[at] = s
+                squared[at] = here
+        front, after = after, front
+        size = count
     return nearest

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.vrml_nodes import Node
@@ -41,6 +40,8 @@ def placement(node: Node, path: Path) -> np.ndarray:
 
 def _turn(axis_and_angle: np.ndarray) -> np.ndarray:
     """(3, 3) rotation by an angle in radians; an axis of no length turns nothing."""
+    from scipy.spatial.transform import Rotation  # slow to import, and few files have a Transform
+
     length = np.linalg.norm(axis_and_angle[:3])
     return Rotation.from_rotvec(axis_and_angle[:3] * axis_and_angle[3] / (length or 1)).as_matrix()
 

@@ -1,0 +1,54 @@
+"""Whether a scan shows a second face: which of the two is meant, nobody but the user can say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.pose import UNITS, Pose, whole
+from affectvlm.scan.registration import glance
+from affectvlm.scan.surfels import surfels
+
+HEAD_LOW_MM, HEAD_HIGH_MM = (-90.0, -130.0, -230.0), (90.0, 180.0, 60.0)
+"""A head's own place, from the nose tip, in the face's axes: what is in it is not looked at."""
+
+FACE_MM2 = 10_000.0
+"""Half a face: less surface than this shows none."""
+
+SAMPLED = 5000
+"""So many triangles tell how much surface there is."""
+
+
+def other_face(scan: FaceScan, pose: Pose) -> float:
+    """Tell how unlike a face everything is that is not the head of the face that was found.
+
+    Shoulders, hair, a hand or a wall may be there; only surface enough for a face is looked at, and only glanced at.
+
+    Parameters
+    ----------
+    scan : FaceScan
+    pose : Pose
+        Of the face that was found.
+
+    Returns
+    -------
+    float
+        A misfit: 0 (certainly another face) to 1 (nothing like one, or nothing at all).
+    """
+    factor = UNITS[pose.unit]
+    every = max(1, len(scan.triangles) // SAMPLED)
+    sample = scan.triangles[::every]
+    corners = ((scan.vertices[sample] * factor).reshape(-1, 3) - pose.nose) @ pose.rotation
+    corners = corners[np.repeat(_beyond(corners).reshape(-1, 3).all(axis=1), 3)].reshape(-1, 3, 3)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
+    if area * every < FACE_MM2:
+        return 1.0
+    beyond = _beyond((scan.vertices * factor - pose.nose) @ pose.rotation)
+    surface = surfels(scan.vertices, scan.triangles[whole(scan.triangles, beyond)], factor)
+    return 1.0 if surface is None else glance(surface)
+
+
+def _beyond(points: np.ndarray) -> np.ndarray:
+    """(N,) bool: outside the head's place."""
+    beyond: np.ndarray = np.any((points < HEAD_LOW_MM) | (points > HEAD_HIGH_MM), axis=1)
+    return beyond
