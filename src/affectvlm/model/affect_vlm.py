@@ -248,7 +248,7 @@ class AffectVLM(nn.Module):
         if made_for != model._identity():
             raise ModelError(
                 f"{config}: expected the classes and the rig that {WEIGHTS} was made for ({made_for}), found "
-                f"{model._identity()}; a probability would be called by another class's name. Copy the whole folder again"
+                f"{model._identity()}: probabilities would go by other names; copy the whole folder again"
             )
         if strangers:
             raise ModelError(

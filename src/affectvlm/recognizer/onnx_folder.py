@@ -88,10 +88,12 @@ def read_exported(folder: Path) -> Exported:
         )
     try:
         exported = Exported.model_validate_json(file.read_text("utf-8"))
-    except (OSError, ValueError, ValidationError) as error:
-        reason = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
-        place = ".".join(map(str, reason["loc"]))
-        raise ModelError(f"{file}: damaged, {place} {in_one_line(reason['msg'])}; export the model again") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{file}: damaged, {place} {in_one_line(first['msg'])}; export the model again") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file}: damaged, {in_one_line(str(error))}; export the model again") from error
     if exported.rig.fingerprint != exported.rig_fingerprint:
         raise ModelError(
             f"{file}: the rig was changed after the export (expected fingerprint {exported.rig_fingerprint}, found "
