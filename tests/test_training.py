@@ -47,7 +47,8 @@ def fitted(tiny_set, tmp_path_factory):
 def test_training_writes_a_row_an_epoch_and_keeps_the_epoch_that_validation_chose(fitted):
     folder, result = fitted
     history = pd.read_csv(folder / HISTORY)
-    assert list(history) == ["epoch", "loss", "contrastive", "triplet", "margin", "validation_uar", "seconds"]
+    measured = ["loss", "contrastive", "triplet", "margin", "prompts_alike", "validation_uar", "seconds"]
+    assert list(history) == ["epoch", *measured]
     assert history["epoch"].tolist() == [1, 2, 3]
     assert result.chosen_epoch == int(history.loc[history["validation_uar"].idxmax(), "epoch"])
     np.testing.assert_allclose(history["loss"], history["contrastive"] + history["triplet"], rtol=1e-4)
@@ -61,8 +62,18 @@ def test_the_history_holds_the_terms_and_learned_numbers_of_the_objective(tiny_s
     fit(PreparedSet(tiny_set), *held_out(tiny_set), config, tmp_path)
     history = pd.read_csv(tmp_path / HISTORY)
     terms = ["siglip", "siglip_scale", "siglip_bias", "supcon"]
-    assert list(history) == ["epoch", "loss", *terms, "validation_uar", "seconds"]
+    assert list(history) == ["epoch", "loss", *terms, "prompts_alike", "validation_uar", "seconds"]
     np.testing.assert_allclose(history["loss"], 2 * history["siglip"] + history["supcon"], rtol=1e-4)
+
+
+def test_the_history_tells_how_alike_the_prompts_of_the_classes_are(tiny_set, tmp_path, monkeypatch):
+    monkeypatch.setattr("affectvlm.training.fit.TOO_ALIKE", -1.0)
+    with pytest.warns(UserWarning, match="epoch 1: the prompts of all classes have come to mean nearly the same"):
+        model = fit(PreparedSet(tiny_set), *held_out(tiny_set), CONFIG.model_copy(update={"epochs": 1}), tmp_path).model
+    with torch.no_grad():
+        cosines = (prompts := model.encode_classes()) @ prompts.T
+    others = cosines[~torch.eye(len(cosines), dtype=torch.bool)].mean()  # of one epoch, which is the chosen one
+    assert pd.read_csv(tmp_path / HISTORY)["prompts_alike"].item() == pytest.approx(others.item(), abs=1e-5)
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(fitted, tiny_set, tmp_path):

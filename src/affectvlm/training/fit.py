@@ -35,6 +35,9 @@ from affectvlm.training.task import AffectVLMTask, build_task
 
 HISTORY, CHECKPOINTS, LAST = "history.csv", "checkpoints", "last"
 
+TOO_ALIKE = 0.95
+"""Mean cosine of the classes' prompts. The loss of views among views goes on where they have fallen into one point."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -206,9 +209,16 @@ class History(Callback):
         if not trainer.is_global_zero:
             return
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        uar = logged.pop("validation_uar")
+        last = {name: logged.pop(name) for name in ("prompts_alike", "validation_uar")}
         # The loss is the first that is logged, the objective's parts follow.
-        row = {"epoch": trainer.current_epoch + 1, **logged, "validation_uar": uar}
+        row = {"epoch": trainer.current_epoch + 1, **logged, **last}
+        if row["prompts_alike"] > TOO_ALIKE:
+            warnings.warn(
+                f"epoch {row['epoch']}: the prompts of all classes have come to mean nearly the same (mean cosine "
+                f"{row['prompts_alike']:.3f}), and nothing can be told by them; lower learning_rate, or add the "
+                "term clip to the objective",
+                stacklevel=1,  # the caller is lightning, whose warnings are not shown
+            )
         row["seconds"] = time.perf_counter() - self.began
         earlier = pd.read_csv(self.file) if self.file.exists() else pd.DataFrame()
         if len(earlier):

@@ -109,10 +109,13 @@ class AffectVLMTask(lightning.LightningModule):
             shard(self, self.device_mesh["data_parallel"])
 
     def on_validation_epoch_start(self) -> None:
-        """Encode the class prompts once an epoch."""
+        """Encode the class prompts once an epoch, and tell how alike they are: 1 where they fell into one point."""
         if self.trainer.world_size > 1:
             share_buffers(self)
         self.class_embeddings = self.model.encode_classes()  # (classes, D)
+        pairs = torch.triu_indices(*2 * [len(self.class_embeddings)], offset=1)
+        cosines = (self.class_embeddings @ self.class_embeddings.T)[tuple(pairs)]
+        self.log("prompts_alike", cosines.mean())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
