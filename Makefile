@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow fuzz nightly lint types clean
+.PHONY: bundled-model demo test test-slow fuzz nightly lint types clean
 
 demo: $(VENV)/.with-demo
 	$(BIN)/affectvlm demo
@@ -35,6 +35,12 @@ $(VENV)/.with-dev: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --editable '.[dev]'
 	touch $@ $(VENV)/.with-demo
+
+# Some hours: ICT and MAKEHUMAN name folders with a checkout of ICT-FaceKit and of mpfb2.
+bundled-model: $(VENV)/.with-dev
+	$(BIN)/python tools/train_bundled_model.py --ict $(ICT) --makehuman $(MAKEHUMAN) --out runs/bundled --threads 2 --bundle
+	$(BIN)/python benchmarks/bundled_model.py --ict $(ICT) --makehuman $(MAKEHUMAN) --out runs/judged
+	$(BIN)/python tools/write_model_card.py --judged runs/judged
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -245,6 +245,16 @@ def test_mixed_sensors_are_each_used_and_kept():
     assert again.scan.vertices.tobytes() == recordings[7].scan.vertices.tobytes()
 
 
+def test_of_several_sensors_one_is_drawn_for_each_scan():
+    both, alone = study(2, sensor="phone+clean"), {name: study(2, sensor=name) for name in ("phone", "clean")}
+    made = []
+    for take in both.takes()[:8]:
+        vertices = both.record(take).scan.vertices.tobytes()
+        made += [name for name, one in alone.items() if one.record(take).scan.vertices.tobytes() == vertices]
+    assert len(made) == 8
+    assert set(made) == {"phone", "clean"}
+
+
 def test_painted_faces_carry_a_picture_and_the_same_shape():
     bare, painted = (study(1, textured=textured).samples()[2].load() for textured in (False, True))
     assert painted.textured

@@ -1,6 +1,6 @@
 """Train the model that comes with the package, from generated faces alone; or the same without some of them.
 
-    python tools/train_bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --out runs/bundled
+    python tools/train_bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --out runs/bundled --bundle
     python tools/train_bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --without makehuman --out runs/no-makehuman
 
 People of all face models, each with action units that are a mixture of what all face models make of them, recorded by
@@ -21,12 +21,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.isotonic import IsotonicRegression
+from scipy.special import expit, logit
+from sklearn.linear_model import LogisticRegression
 
 from affectvlm.model import AffectVLM
 from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet, prepare
 from affectvlm.prepared.clips import Clips
+from affectvlm.recognizer.export import export_onnx
+from affectvlm.recognizer.source import BUNDLED
 from affectvlm.recognizer.training_record import DataSource, TrainingRecord
 from affectvlm.run_record import RunRecord, package_versions
 from affectvlm.scan import Sample
@@ -50,7 +53,7 @@ VALIDATION = 0.08
 NEUTRAL_FPS = 0.5
 """Of 8 s at rest and 8 s of speech: 8 neutral scans a subject, beside the one that the protocol has."""
 
-RIGHT_LEAST = 0.4
+RIGHT_LEAST = 1 / 3
 """The model is unsure where validation answers as confident as this one are right less often."""
 
 LICENCES = {"embedded": "Apache-2.0", "ict-facekit": "MIT", "makehuman": "CC0-1.0"}
@@ -78,6 +81,7 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=SUBJECTS, help="of each face model")
     parser.add_argument("--epochs", type=int, default=CONFIG.epochs)
     parser.add_argument("--jobs", type=int, default=2, help="processes that make the faces")
+    parser.add_argument("--bundle", action="store_true", help="put the model into the package, with its export")
     parser.add_argument("--threads", type=int, default=1, help="of the training")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -93,30 +97,43 @@ def main() -> None:
     assert fitted is not None  # one process
     model = fitted.model
     model.unsure_below.fill_(least_confidence(*_answers(model, Clips(prepared), subjects[:held])))
-    model.save(options.out / "model")
-    settings = {"chosen_epoch": fitted.chosen_epoch, **config.model_dump(mode="json", exclude_none=True)}
+    folder = BUNDLED if options.bundle else options.out / "model"
+    model.save(folder)
+    settings = {
+        "without": options.without,
+        "subjects": options.subjects,
+        "validation_share": VALIDATION,
+        "neutral_fps": NEUTRAL_FPS,
+        "right_least": RIGHT_LEAST,
+        "chosen_epoch": fitted.chosen_epoch,
+        **config.model_dump(mode="json", exclude_none=True),
+    }
     TrainingRecord(
-        command="python tools/train_bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --out runs/bundled",
+        command="make bundled-model ICT=ICT-FaceKit MAKEHUMAN=mpfb2",
         data=tuple(_source(studies[i : i + 2], prepared) for i in range(0, len(studies), 2)),
         settings=settings,
         seconds=record.total_s,
         machine=f"{platform.platform()}, {options.threads} threads",
         versions=package_versions(),
-    ).write(options.out / "model" / "training.json")
-    print(f"{options.out / 'model'}: epoch {fitted.chosen_epoch}, {record.total_s:.0f} s")
+    ).write(folder / "training.json")
+    if options.bundle:
+        export_onnx(model, folder)
+    print(f"{folder}: epoch {fitted.chosen_epoch}, {record.total_s:.0f} s")
 
 
 def build_studies(ict: Path, makehuman: Path, without: list[str], subjects: int) -> list[Study]:
     """List what is recorded: of each face model the six emotions, and neutral faces; the others lend their movement."""
     everything = [FaceSource(), FaceSource.find("ict-facekit", ict), FaceSource.find("makehuman", makehuman)]
-    unknown = set(without) - {source.name for source in everything}
+    unknown = set(without) - {source.name for source in everything} - set(SENSORS)
     if unknown:
-        raise SystemExit(f"--without: expected face models, found {sorted(unknown)}")
+        raise SystemExit(f"--without: expected face models and sensors, found {sorted(unknown)}")
     sources = [source for source in everything if source.name not in without]
+    sensors = [name for name in SENSORS if name not in without]
+    sensor = MIXED if len(sensors) == len(SENSORS) else "+".join(sensors)
     studies = []
     for source in sources:
         lenders = tuple(other for other in sources if other is not source)
-        scans = Study(source, subjects=subjects, sensor=MIXED, seed=SEED, lenders=lenders)
+        scans = Study(source, subjects=subjects, sensor=sensor, seed=SEED, lenders=lenders)
         studies += [scans, replace(scans, protocol="neutral", fps=NEUTRAL_FPS)]
     return studies
 
@@ -149,10 +166,10 @@ def _answers(model: AffectVLM, clips: Clips, subjects: list[str]) -> tuple[np.nd
 
 
 def least_confidence(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Find the confidence from which on answers are right often enough, by isotonic regression."""
-    fitted = IsotonicRegression(out_of_bounds="clip").fit(confidence, right)
-    steps = np.linspace(0, 1, 1001)
-    return float(steps[np.argmax(fitted.predict(steps) >= RIGHT_LEAST)])
+    """Find the confidence from which on answers are right often enough, by Platt's logistic curve through its odds."""
+    clipped = np.clip(confidence, 1e-6, 1 - 1e-6)
+    curve = LogisticRegression(C=np.inf).fit(logit(clipped)[:, None], right)
+    return float(expit((logit(RIGHT_LEAST) - curve.intercept_[0]) / curve.coef_[0, 0]))
 
 
 def _source(studies: list[Study], prepared: PreparedSet) -> DataSource:
@@ -164,7 +181,7 @@ def _source(studies: list[Study], prepared: PreparedSet) -> DataSource:
         licence=LICENCES[study.source.name],
         people=int(prepared.index.loc[of_it, "subject"].nunique()),
         scans=int(of_it.sum()),
-        sensors=tuple(SENSORS),
+        sensors=tuple(SENSORS) if study.sensor == MIXED else tuple(study.sensor.split("+")),
         seeds=(SEED,),
         note="; ".join(study.description for study in studies),
     )

@@ -171,7 +171,8 @@ class Study:
         rest, where the head looks around, and one of speech.
     subjects : int
     sensor : str
-        One of :data:`~affectvlm.synthesis.sensors.SENSORS`, or ``mixed``: drawn for each scan or sequence.
+        One of :data:`~affectvlm.synthesis.sensors.SENSORS`; several, joined by ``+``, of which one is drawn for each
+        scan or sequence; or ``mixed``: any of them.
     seed : int
     textured : bool
         Whether the faces are painted.
@@ -255,7 +256,8 @@ class Study:
         face = person.face(strengths, name, texture).moved(rotation, np.zeros(3))
         landmarks = face.vertices[person.model.landmarks]
         scene = self._rng(number, _SCENE, *_which(take)[:2])
-        sensor = SENSORS[str(scene.choice(list(SENSORS))) if self.sensor == MIXED else self.sensor]
+        sensors = list(SENSORS) if self.sensor == MIXED else self.sensor.split("+")
+        sensor = SENSORS[sensors[0] if len(sensors) == 1 else str(scene.choice(sensors))]
         if sensor.distance_mm is None:
             return Recording(face, landmarks, strengths, rotation)
         eyes = person.model.regions == REGIONS.index("eyes")

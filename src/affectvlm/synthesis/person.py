@@ -119,7 +119,8 @@ def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0
         How far people depart from the model and from the table of expressions: 0 for not at all, 1 for as far as the
         constants of this module and of :mod:`~affectvlm.synthesis.expressions` say.
     loans : sequence of (shapes, lent)
-        How other face models would make this model's shapes: each of the person's action units is his own mixture.
+        How other face models would make this model's shapes: each of the person's action units is his own mixture, with
+        the others' shares in it times ``variety``.
     """
     identity = model.draw_identity(rng)
     face = model.neutral_of(identity)
@@ -130,7 +131,7 @@ def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0
     style = draw_style(rng, variety)
     shapes = model.shapes_of(identity)
     if loans:
-        shapes = _draw_mixture(model.shape_names, shapes, loans, rng)
+        shapes = _draw_mixture(model.shape_names, shapes, loans, rng, variety)
     at_rest = variety * _draw_rest(model.shape_names, rng)
     centred = _blend(centred, shapes, at_rest.astype(np.float32), np.eye(1, 4, dtype=np.float32).repeat(len(face), 0))
     centred -= centred[model.landmarks[30]]
@@ -142,7 +143,9 @@ def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0
     return Person(model, identity, _turned(centred[None], turn)[0], _turned(shapes, turn), movement, style)
 
 
-def _draw_mixture(names: Sequence[str], own: np.ndarray, loans: Sequence[Loan], rng: np.random.Generator) -> np.ndarray:
+def _draw_mixture(
+    names: Sequence[str], own: np.ndarray, loans: Sequence[Loan], rng: np.random.Generator, variety: float
+) -> np.ndarray:
     """(S, V, 3) float32: each action unit between the models' ideas of it, and a little beyond; both sides alike."""
     lent = np.stack([np.ones(len(names), bool), *(known for _, known in loans)], axis=1)  # (S, models)
     shares = np.zeros(lent.shape, np.float32)
@@ -154,6 +157,8 @@ def _draw_mixture(names: Sequence[str], own: np.ndarray, loans: Sequence[Loan], 
             drawn[unit] = rng.dirichlet([SHARES_CONCENTRATION] * lent.shape[1]) + beyond - beyond.mean()
         # A model that lacks the action unit leaves its share to the others.
         shares[s, known] = drawn[unit][known] + (1 - drawn[unit][known].sum()) / len(known)
+    # What the others give up is the model's own again; at a variety of 1 the shares are as drawn, to the last bit.
+    shares = np.float32(variety) * shares + np.float32(1 - variety) * np.eye(1, shares.shape[1], dtype=np.float32)
     mixed = shares[:, 0, None, None] * own
     for share, (shapes, _) in zip(shares.T[1:], loans, strict=True):
         mixed += share[:, None, None] * shapes

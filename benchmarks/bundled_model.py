@@ -1,0 +1,268 @@
+"""How well does a recognizer read people that it has never seen, from any side, as every sensor records them?
+
+    python benchmarks/bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --out runs/judged
+    python benchmarks/bundled_model.py --ict ICT-FaceKit --makehuman mpfb2 --model runs/no-makehuman/model \\
+        --faces makehuman --out runs/judged-no-makehuman
+
+Each scan goes in as a user's would: in memory, in millimetres, centimetres or metres, turned about any axis by up to 45
+degrees, with nothing known of it. The people are drawn from another seed than those who were learned from, and their
+action units are their face model's own. Beside them: frames of a real person's captured movement, as far as their
+action units say what they show, on all face models (``--captures``), and a real scan at rest (``--scan``).
+
+Writes ``judged.csv`` (an answer a row), ``judged.json`` and ``judged.md``, whose tables the model card has. All is
+synthetic but the movement of the captures and the real scan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.transform import Rotation
+
+from affectvlm.console import progress_bar
+from affectvlm.emotions import EMOTIONS
+from affectvlm.evaluation.metrics import measure, subject_interval
+from affectvlm.files import written_whole
+from affectvlm.recognizer import UNSURE, Recognizer
+from affectvlm.scan import FaceScan
+from affectvlm.synthesis.action_units import action_strengths
+from affectvlm.synthesis.expressions import PROTOTYPES
+from affectvlm.synthesis.generate import Study, Take
+from affectvlm.synthesis.library import FaceSource
+from affectvlm.synthesis.live_link import measured_apex, read_live_link
+from affectvlm.synthesis.sensors import SENSORS
+
+SEED = 7
+LARGEST_TURN_DEG = 45.0
+UNITS_MM = (1.0, 0.1, 0.001)
+"""Millimetres, centimetres, metres."""
+NEUTRAL_FPS = 0.25
+HIGH = (3, 4)
+AT_A_TIME = 64
+
+CAPTURE_EVERY = 5
+"""One frame of a capture in so many is looked at."""
+POINTS_TO = 0.7
+"""A captured frame shows an emotion whose action units its own are this like (cosine), and no other's nearly so."""
+CLEARER_BY = 0.1
+STRONG, AT_REST = 1.2, 0.35
+"""Length of the vector of action units (mean of both sides) of a frame that shows something, and of one at rest."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A scan and what is known of it."""
+
+    source: str
+    sensor: str
+    subject: str
+    emotion: str
+    intensity: int | None
+    attributes: dict[str, str]
+    scan: FaceScan
+
+
+def main() -> None:
+    """Recognise and count."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ict", type=Path, required=True, help="folder of ICT-FaceKit")
+    parser.add_argument("--makehuman", type=Path, required=True, help="folder of MakeHuman")
+    parser.add_argument("--captures", type=Path, help="folder with Live Link Face csv files")
+    parser.add_argument("--scan", type=Path, help="a real scan of a face at rest")
+    parser.add_argument("--model", help="folder or hub id; left out: the bundled model")
+    parser.add_argument("--faces", nargs="*", help="face models to test on; left out: all")
+    parser.add_argument("--sensors", nargs="*", default=list(SENSORS))
+    parser.add_argument("--subjects", type=int, default=40, help="of each face model and sensor")
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    recognizer = Recognizer.from_pretrained(options.model)
+    everything = [
+        FaceSource(),
+        FaceSource.find("ict-facekit", options.ict),
+        FaceSource.find("makehuman", options.makehuman),
+    ]
+    sources = [source for source in everything if options.faces is None or source.name in options.faces]
+    studies = [
+        study
+        for source in sources
+        for sensor in options.sensors
+        for study in _studies(Study(source, subjects=options.subjects, sensor=sensor, seed=SEED))
+    ]
+    parts = [answers(recognizer, study) for study in studies]
+    if options.captures is not None:
+        parts += [answers_to_capture(recognizer, source, options.captures) for source in sources]
+    table = pd.concat(parts, ignore_index=True)
+    report = {
+        "classes": list(recognizer.classes),
+        "unsure_below": recognizer.encoder.unsure_below,
+        **judged(table, recognizer),
+    }
+    if options.scan is not None:
+        report["real scan"] = recognizer.predict(options.scan).to_dict() | {"path": options.scan.name}
+    options.out.mkdir(parents=True, exist_ok=True)
+    with written_whole(options.out / "judged.csv") as path:
+        table.to_csv(path, index=False, float_format="%.4f")
+    with written_whole(options.out / "judged.json") as path:
+        path.write_text(json.dumps(report, indent=2), "utf-8")
+    with written_whole(options.out / "judged.md") as path:
+        path.write_text(as_markdown(report["rows"]), "utf-8")
+    print(as_markdown(report["rows"]))
+
+
+def _studies(study: Study) -> Iterator[Study]:
+    """The six emotions, and more neutral faces than the one that the protocol has."""
+    yield study
+    yield replace(study, protocol="neutral", fps=NEUTRAL_FPS)
+
+
+def answers(recognizer: Recognizer, study: Study) -> pd.DataFrame:
+    """Recognise all takes of a study: a row each."""
+    takes = [take for take in study.takes() if take.emotion is not None]
+    word = f"{study.source.name}, {study.sensor}, {study.protocol}"
+    return _recognised(recognizer, (_shown(study, take, n) for n, take in enumerate(takes)), word, len(takes))
+
+
+def _shown(study: Study, take: Take, number: int) -> Shown:
+    scan = _as_it_came(study.record(take).scan, np.random.default_rng([SEED, number]))
+    assert take.emotion is not None
+    return Shown(
+        study.source.name, study.sensor, take.subject.name, take.emotion, take.intensity, take.subject.attributes, scan
+    )
+
+
+def _as_it_came(scan: FaceScan, rng: np.random.Generator) -> FaceScan:
+    """Turn a scan about any axis, move it, and put it into any unit."""
+    axis = rng.standard_normal(3)
+    turn = Rotation.from_rotvec(rng.uniform(0, LARGEST_TURN_DEG) * axis / np.linalg.norm(axis), degrees=True)
+    scale = rng.choice(UNITS_MM)
+    return scan.moved(turn.as_matrix(), scale * rng.normal(0, 300, 3), scale)
+
+
+def answers_to_capture(recognizer: Recognizer, source: FaceSource, folder: Path) -> pd.DataFrame:
+    """Recognise the frames of captures whose action units say what they show, performed by people of a face model."""
+    parts = []
+    for file in sorted(folder.rglob("*.csv")):
+        study = Study(source, subjects=4, seed=SEED, capture=file, fps=30.0)
+        labels = said_by_action_units(read_live_link(file).resampled(30.0).strengths)
+        takes = [take for take in study.takes() if take.frame is not None and take.frame % CAPTURE_EVERY == 0]
+        # One of the four people performs each frame.
+        takes = [t for t in takes if labels[t.frame or 0] and (t.frame or 0) // CAPTURE_EVERY % 4 == t.subject.number]
+        shown = (
+            replace(_shown(study, replace(t, emotion=labels[t.frame or 0]), n), sensor="captured movement")
+            for n, t in enumerate(takes)
+        )
+        parts.append(_recognised(recognizer, shown, f"{source.name}, {file.stem}", len(takes)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def said_by_action_units(strengths: np.ndarray) -> list[str | None]:
+    """Name the emotion that frames show, by the textbook's and the measured apexes; None where it is not clear.
+
+    Parameters
+    ----------
+    strengths : (T, A, 2) float
+    """
+    of_frames = strengths.mean(axis=2)  # (T, A)
+    length = np.linalg.norm(of_frames, axis=1)
+    textbook = [action_strengths(dict.fromkeys(PROTOTYPES[name], 1.0)) for name in EMOTIONS]
+    like = np.zeros((len(of_frames), len(EMOTIONS)))
+    for apexes in (textbook, [measured_apex(name) for name in EMOTIONS]):
+        flat = np.stack([apex.mean(axis=1) for apex in apexes])
+        cosine = of_frames @ flat.T / np.maximum(length[:, None] * np.linalg.norm(flat, axis=1), 1e-9)
+        like = np.maximum(like, cosine)
+    first, second = np.sort(like, axis=1)[:, ::-1][:, :2].T
+    clear = (length > STRONG) & (first > POINTS_TO) & (first - second > CLEARER_BY)
+    names = [EMOTIONS[i] for i in like.argmax(axis=1)]
+    return [
+        "neutral" if rest else name if shows else None
+        for name, shows, rest in zip(names, clear, length < AT_REST, strict=True)
+    ]
+
+
+def _recognised(recognizer: Recognizer, shown: Iterator[Shown], word: str, total: int) -> pd.DataFrame:
+    """Recognise scans some at a time: a row each, with the label, the most probable class and its probability."""
+    rows = []
+    with progress_bar(word, total) as done:
+        while some := [one for one, _ in zip(shown, range(AT_A_TIME), strict=False)]:
+            for one, answer in zip(some, recognizer.predict([one.scan for one in some]), strict=True):
+                best = max(answer.probabilities, key=answer.probabilities.__getitem__, default=None)
+                known = {name: getattr(one, name) for name in ("source", "sensor", "subject", "emotion", "intensity")}
+                told = {"label": answer.label, "best": best, "confidence": answer.confidence, "error": answer.error}
+                rows.append({**known, **one.attributes, **told, **answer.probabilities})
+            done(len(rows))
+    return pd.DataFrame(rows)
+
+
+def judged(table: pd.DataFrame, recognizer: Recognizer) -> dict[str, object]:
+    """Count: a row for each face model and sensor, and for all of each."""
+    groups = [((source, sensor), part) for (source, sensor), part in table.groupby(["source", "sensor"], sort=False)]
+    made = table[table["sensor"] != "captured movement"]
+    groups += [((source, "all sensors"), part) for source, part in made.groupby("source", sort=False)]
+    groups += [(("all", sensor), part) for sensor, part in table.groupby("sensor", sort=False)]
+    return {"rows": [_row(source, sensor, part, recognizer.classes) for (source, sensor), part in groups]}
+
+
+def _row(source: str, sensor: str, part: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, object]:
+    """Measure some answers. The most probable class counts, also where the label is "unsure"; a refusal is left out."""
+    answered = part[part["error"].isna()]
+    six = answered[answered["emotion"] != "neutral"]
+    high = six[six["intensity"].isin(HIGH)]
+    sure = answered[answered["label"] != UNSURE]
+    subjects = answered["subject"].astype(str) + answered["source"]
+    truth, best = answered["emotion"].tolist(), answered["best"].tolist()
+    metrics = measure(truth, best, classes)
+    return {
+        "source": source,
+        "sensor": sensor,
+        "subjects": int(subjects.nunique()),
+        "scans": len(part),
+        "refused": float(part["error"].notna().mean()),
+        "unsure": float((answered["label"] == UNSURE).mean()),
+        "uar": metrics.uar,
+        "uar_interval": subject_interval(truth, best, subjects.tolist()),
+        "uar_six": _uar(six, classes),
+        "uar_six_high": _uar(high, classes),
+        "accuracy_of_sure": float((sure["label"] == sure["emotion"]).mean()),
+        "recall": metrics.recall,
+    }
+
+
+def _uar(part: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
+    return measure(part["emotion"].tolist(), part["best"].tolist(), classes).uar if len(part) else None
+
+
+def as_markdown(rows: list[dict[str, object]]) -> str:
+    """Lay the measured rows out as a table."""
+    heads = (
+        "face model",
+        "sensor",
+        "scans",
+        "refused",
+        "unsure",
+        "UAR of seven (95 %)",
+        "of the six",
+        "of the six, high",
+        "right when sure",
+    )
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for row in rows:
+        low, high = row["uar_interval"]  # type: ignore[misc]
+        cells = [row["source"], row["sensor"], f"{row['scans']:,}", _per_cent(row["refused"]), _per_cent(row["unsure"])]
+        cells += [f"{_per_cent(row['uar'])} ({100 * low:.1f} to {100 * high:.1f})"]
+        cells += [_per_cent(row[name]) for name in ("uar_six", "uar_six_high", "accuracy_of_sure")]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _per_cent(share: object) -> str:
+    return "none" if not isinstance(share, float) else f"{100 * share:.1f} %"
+
+
+if __name__ == "__main__":
+    main()
