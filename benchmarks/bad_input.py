@@ -2,9 +2,9 @@
 
     python benchmarks/bad_input.py --ict DIR --makehuman DIR --scans 1000 --each 10 --jobs 2
 
-No face: ``--each`` scans of every kind of ``non_faces.py`` and ``face_parts.py``, in any pose, and files that hold
-none. Valid: whole and partial heads of people of all given face models with any expression, by all sensors in turn,
-turned by up to 45 degrees of yaw and 30 of pitch and roll, in mm, cm, dm and m.
+No face: ``--each`` scans of every kind of ``non_faces.py``, ``face_parts.py`` and ``bodies.py``, in any pose, and files
+that hold none. Valid: whole and partial heads of people of all given face models with any expression, by all sensors in
+turn, turned by up to 45 degrees of yaw and 30 of pitch and roll, in mm, cm, dm and m.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from bodies import UNITS_MM, bodies
 from joblib import Parallel, delayed
 from non_faces import non_faces
 from pose import TurnedStudy
@@ -30,8 +31,6 @@ from affectvlm.scan import FaceScan, normalize, read_scan
 from affectvlm.synthesis.library import FaceSource, load_face_model
 from affectvlm.synthesis.person import draw_person
 from affectvlm.synthesis.sensors import SENSORS
-
-UNITS_MM = (1.0, 10.0, 100.0, 1000.0)
 
 PEOPLE = 8
 """Of each face model, whose faces are cut up."""
@@ -76,7 +75,7 @@ def main() -> None:
     sources = [FaceSource(), *(FaceSource.find(name, folder) for name, folder in folders.items() if folder)]
     each, model, seed = options.each, options.model, options.seed
     parts = np.array_split(np.arange(each), min(each, options.jobs))
-    work = [delayed(_no_faces)(sources, part, seed, model) for part in parts]
+    work = [delayed(_no_faces)(sources, options.makehuman, part, seed, model) for part in parts]
     persons = np.array_split(np.arange(-(-options.scans // len(sources) // len(SENSORS))), max(1, options.jobs))
     work += [delayed(_valid)(source, sensor, seed, part) for source, sensor, part in product(sources, SENSORS, persons)]
     outcomes = [outcome for part in Parallel(n_jobs=options.jobs)(work) for outcome in part]
@@ -86,13 +85,16 @@ def main() -> None:
     _print_table("valid", [one for one in outcomes if one.kind.startswith("valid")])
 
 
-def _no_faces(sources: list[FaceSource], numbers: np.ndarray, seed: int, model: Path | None) -> list[Outcome]:
+def _no_faces(
+    sources: list[FaceSource], makehuman: Path | None, numbers: np.ndarray, seed: int, model: Path | None
+) -> list[Outcome]:
     people = [
         draw_person(load_face_model(source), np.random.default_rng([seed, n]))
         for n, source in product(range(PEOPLE), sources)
     ]
     recognizer = Recognizer.from_pretrained(model) if model else None
-    return [_outcome(kind, scan, recognizer) for kind, scan in non_faces(people, numbers, seed)]
+    scans = chain(non_faces(people, numbers, seed), bodies(people, makehuman, numbers, seed))
+    return [_outcome(kind, scan, recognizer) for kind, scan in scans]
 
 
 def _valid(source: FaceSource, sensor: str, seed: int, numbers: np.ndarray) -> list[Outcome]:

@@ -152,10 +152,10 @@ def _chair(rng: np.random.Generator) -> FaceScan:
 
 def _branches(rng: np.random.Generator) -> FaceScan:
     """A stem from which branches go in all directions: a plant, a coral."""
-    parts = [_limb(np.zeros(3), np.array([0, 250.0, 0]), 22)]
+    parts = [limb(np.zeros(3), np.array([0, 250.0, 0]), 22)]
     for _ in range(rng.integers(6, 14)):
         start = np.array([0, rng.uniform(40, 250), 0])
-        parts.append(_limb(start, start + rng.normal(0, 70, 3), rng.uniform(7, 14)))
+        parts.append(limb(start, start + rng.normal(0, 70, 3), rng.uniform(7, 14)))
     return _scan(trimesh.util.concatenate(parts))
 
 
@@ -165,14 +165,14 @@ def _doll(rng: np.random.Generator) -> FaceScan:
     shoulder, hip, side = 0.8 * tall, 0.5 * tall, 0.1 * tall
     head = trimesh.creation.icosphere(4, 0.065 * tall).apply_translation([0, 0.92 * tall, 0])
     head.apply_scale([0.8, 1, 1])
-    parts = [head, _limb([0, hip, 0], [0, shoulder, 0], 0.09 * tall), _limb([0, shoulder, 0], [0, 0.9 * tall, 0], 55)]
+    parts = [head, limb([0, hip, 0], [0, shoulder, 0], 0.09 * tall), limb([0, shoulder, 0], [0, 0.9 * tall, 0], 55)]
     for x in (-1, 1):
         hand = [x * (side + rng.uniform(40, 400)), hip + rng.uniform(0, 300), rng.uniform(-100, 300)]
-        parts += [_limb([x * side, shoulder, 0], hand, 45), _limb([0.6 * x * side, hip, 0], [x * side, 60, 0], 65)]
+        parts += [limb([x * side, shoulder, 0], hand, 45), limb([0.6 * x * side, hip, 0], [x * side, 60, 0], 65)]
     return _scan(trimesh.util.concatenate(parts))
 
 
-def _limb(start: list[float] | np.ndarray, end: list[float] | np.ndarray, radius: float) -> trimesh.Trimesh:
+def limb(start: list[float] | np.ndarray, end: list[float] | np.ndarray, radius: float) -> trimesh.Trimesh:
     """A capsule from one point to another."""
     along = np.asarray(end, float) - start
     length = float(np.linalg.norm(along))

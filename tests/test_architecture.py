@@ -11,8 +11,8 @@ ROOT = Path(affectvlm.__file__).parent
 
 # From the ground up; a module may import from its own package and from floors below.
 FLOORS = (
-    {"__init__", "errors", "emotions"},
-    {"files"},
+    {"__init__", "errors", "emotions", "cores"},
+    {"files", "model_files"},
     {"run_record"},
     {"scan"},
     {"datasets", "synthesis"},

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import get_args
@@ -41,6 +42,8 @@ ROOT = Path(__file__).parents[1]
 @pytest.fixture
 def affectvlm(monkeypatch, capsys):
     """Run a command line in this process; returns its exit status, standard output and standard error."""
+    # Whether anything is compiled, and told, hangs on what ran before.
+    monkeypatch.setattr("affectvlm.cli.using.compiling_told", nullcontext)
 
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["affectvlm", *map(str, arguments)])
@@ -305,6 +308,18 @@ def test_a_warning_is_a_line_without_its_place_in_the_code(affectvlm, face, tmp_
     trimesh.Trimesh(mesh.vertices / 1000, mesh.faces, process=False).export(metres := tmp_path / "m[e]tres.ply")
     status, _, error = affectvlm("show", metres, "--out", tmp_path / "views.png", "--size", "16")
     assert (status, error) == (0, f"warning: {metres}: taken to be in metres, and brought to millimetres\n")
+
+
+def test_of_several_scans_each_has_its_line_of_warning(affectvlm, face, model_folder, tmp_path):
+    mesh = trimesh.load_mesh(face, process=False)
+    metres = trimesh.Trimesh(mesh.vertices / 1000, mesh.faces, process=False)
+    files = [tmp_path / f"{number}.obj" for number in range(6)]
+    for file in files:
+        metres.export(file)
+    status, _, error = affectvlm("predict", *files, "--model", model_folder)
+    assert status == 0
+    told = [line for line in error.splitlines() if line.startswith("warning: ")]
+    assert sorted(told) == [f"warning: {file}: taken to be in metres, and brought to millimetres" for file in files]
 
 
 @pytest.mark.parametrize(

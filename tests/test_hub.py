@@ -62,7 +62,24 @@ class Hub:
         self.private.setdefault(repo_id, private)
         return huggingface_hub.RepoUrl(f"https://huggingface.co/{repo_id}")
 
-    def upload_folder(self, *, repo_id: str, folder_path: Path, allow_patterns: list[str], commit_message: str) -> None:
+    def file_exists(self, repo_id: str, name: str) -> bool:
+        return (self.root / repo_id / name).exists()
+
+    def hf_hub_download(self, repo_id: str, name: str) -> str:
+        return str(self.root / repo_id / name)
+
+    def upload_folder(
+        self,
+        *,
+        repo_id: str,
+        folder_path: Path,
+        allow_patterns: list[str],
+        delete_patterns: list[str],
+        commit_message: str,
+    ) -> None:
+        for name in names(self.root / repo_id):
+            if any(fnmatch(name, pattern) for pattern in delete_patterns):
+                (self.root / repo_id / name).unlink()
         for name in names(folder_path):
             if any(fnmatch(name, pattern) for pattern in allow_patterns):
                 (self.root / repo_id).mkdir(parents=True, exist_ok=True)
@@ -143,6 +160,14 @@ def test_an_older_model_gives_way_with_its_card_and_its_record(tiny_model, recog
     assert "an old card" not in (tmp_path / "README.md").read_text("utf-8")
 
 
+def test_of_an_older_model_neither_form_stays_to_answer_otherwise(recognizer, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    for name in ("onnx.json", "faces.onnx", "words.onnx", "words.json", "notes.onnx"):
+        (folder / name).write_text("of the older one")
+    recognizer.save_pretrained(folder)
+    assert names(folder) == {*WEIGHTS_AND_ALL, "README.md", "notes.onnx"}
+
+
 def test_a_model_can_be_saved_where_it_lies(model_folder, tmp_path):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     RECORD.write(folder / "training.json")
@@ -195,6 +220,21 @@ def test_what_is_pushed_comes_back_the_same_and_nothing_else_goes(model_folder, 
     assert_same(Recognizer.from_pretrained("somebody/small-model"), recognizer)
 
 
+def test_a_repository_keeps_nothing_of_an_older_model_and_all_of_ones_own(recognizer, hub):
+    recognizer.push_to_hub("somebody/model")
+    there = hub.root / "somebody" / "model"
+    for name in ("faces.onnx", "onnx.json", "training.json", "picture.png", ".gitattributes"):
+        (there / name).write_text("there before")
+    (there / "README.md").write_text(f"{MARK}\nan old card")
+    recognizer.push_to_hub("somebody/model")
+    assert names(there) == {*WEIGHTS_AND_ALL, "README.md", "picture.png", ".gitattributes"}
+    assert "an old card" not in (there / "README.md").read_text("utf-8")
+    (there / "README.md").write_text("my own card")
+    recognizer.push_to_hub("somebody/model")
+    assert (there / "README.md").read_text("utf-8") == "my own card"
+    assert_same(Recognizer.from_pretrained("somebody/model"), recognizer)
+
+
 def test_of_a_repository_only_a_models_files_are_fetched(recognizer, hub):
     recognizer.push_to_hub("somebody/model")
     for stray in ("pytorch_model.bin", "model.pkl", "code.py", "weights.h5"):
@@ -215,6 +255,12 @@ def test_a_folder_goes_before_a_repository_of_its_name(recognizer, hub, tmp_path
     monkeypatch.chdir(tmp_path)
     recognizer.save_pretrained("somebody/model")
     assert_same(Recognizer.from_pretrained("somebody/model"), recognizer)
+
+
+def test_a_path_is_never_asked_of_the_hub(hub, monkeypatch):
+    monkeypatch.setattr(hub, "model_info", lambda *arguments, **options: pytest.fail("asked"))
+    with pytest.raises(ModelError, match=r"runs/modle: expected a trained model, found no config\.json"):
+        Recognizer.from_pretrained(Path("runs/modle"))
 
 
 def test_a_refusal_of_the_hub_is_one_line(recognizer, hub, monkeypatch):

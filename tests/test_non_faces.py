@@ -12,8 +12,9 @@ from scipy.spatial.transform import Rotation
 from affectvlm.errors import ScanError
 from affectvlm.recognizer import Recognizer
 from affectvlm.recognizer.torch_encoder import TorchEncoder
-from affectvlm.scan import FaceScan, find_pose, normalize, read_scan
-from affectvlm.scan.other_face import other_face
+from affectvlm.scan import FaceScan, normalize, read_scan
+from affectvlm.scan.around import Around
+from affectvlm.scan.body import reach_below
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.generate import Study
 from affectvlm.synthesis.library import FaceSource
@@ -41,7 +42,7 @@ def away(scan: FaceScan, *mm: float) -> FaceScan:
 
 def limb(start: list[float], end: list[float], radius: float) -> trimesh.Trimesh:
     along = np.subtract(end, start).astype(float)
-    tube = trimesh.creation.capsule(np.linalg.norm(along), radius, count=[24, 24]).subdivide_to_size(20.0)
+    tube = trimesh.creation.capsule(np.linalg.norm(along), radius, count=[24, 24]).subdivide_to_size(60.0)
     turn = np.eye(4)
     turn[:3, :3] = Rotation.align_vectors([along / np.linalg.norm(along)], [[0, 0, 1]])[0].as_matrix()
     return tube.apply_transform(turn).apply_translation(start)
@@ -127,9 +128,44 @@ def test_two_faces_are_refused(sensor: str, place: tuple[float, float, float]) -
 def test_shoulders_are_no_other_face_and_cost_no_answer() -> None:
     shoulders = limb([-190, -230, -110], [190, -230, -110], 70)
     bust = joined(recorded("clean"), shoulders)
-    assert other_face(bust, find_pose(bust)) > 0.66
     assert normalize(bust).quality.score > 0.6
-    assert other_face(recorded("clean"), find_pose(recorded("clean"))) == 1
+    assert normalize(bust).quality.measures["other_face"] > 0.66
+    assert normalize(recorded("clean")).quality.measures["other_face"] == 1
+
+
+def body() -> FaceScan:
+    """A head on a torso, arms and legs: 1.6 m below its nose, and 0.6 m without the legs."""
+    arms = [limb([x * 170, -260, -110], [x * 280, -580, -60], 45) for x in (-1, 1)]
+    legs = [limb([x * 90, -800, -110], [x * 120, -1540, -110], 65) for x in (-1, 1)]
+    return joined(recorded("clean"), limb([0, -740, -110], [0, -330, -110], 140), *arms, *legs)
+
+
+@pytest.mark.filterwarnings("ignore:.*brought to millimetres")
+@pytest.mark.parametrize("unit_mm", [1, 10, 100, 1000])
+def test_a_body_is_refused_and_its_bust_is_not(unit_mm: float) -> None:
+    turn = Rotation.from_euler("yxz", [30, 20, 100], degrees=True).as_matrix()
+    whole = body()
+    bust = whole.kept(whole.vertices[:, 1] > -600)
+    with pytest.raises(ScanError, match=r"goes on 1\d\d\d mm below the nose, as a body does; crop it to the head"):
+        normalize(whole.moved(turn, np.array([3.0, 4, 5]), 1 / unit_mm))
+    assert normalize(bust.moved(turn, np.array([3.0, 4, 5]), 1 / unit_mm)).quality.score > 0.6
+
+
+def test_a_wall_behind_and_stray_points_below_are_no_body() -> None:
+    wall = trimesh.creation.box([2000, 1500, 2]).subdivide_to_size(60.0).apply_translation([0, 0, -1200])
+    stray = trimesh.creation.box([20, 20, 20]).apply_translation([0, -3000, 0])
+    quality = normalize(joined(recorded("clean"), wall, stray)).quality
+    assert quality.score > 0.6
+    assert quality.measures["reach_mm"] < 300
+
+
+def test_the_reach_is_where_the_lowest_tenth_begins() -> None:
+    """Triangles below each other, 100 mm apart, the last of half their area, and a large one off the line."""
+    corner = np.array([[0.0, 0, 0], [3, 0, 0], [0, 3, 0]])
+    places = [[0, -100 * n, 0] for n in range(1, 11)] + [[900, -1000, 0]]
+    corners = np.stack([corner - corner.mean(axis=0) + place for place in places])
+    assert reach_below(Around(corners, np.array([1.0] * 9 + [0.5, 10]))) == pytest.approx(900)
+    assert reach_below(Around(-corners, np.ones(11))) == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*brought to millimetres")

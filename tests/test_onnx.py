@@ -20,8 +20,10 @@ from affectvlm.errors import ConfigError, DataError, ModelError
 from affectvlm.files import file_hash
 from affectvlm.model import AffectVLM, ModelConfig
 from affectvlm.model.towers import tokenize
+from affectvlm.model_files import HASHED_EXPORT
 from affectvlm.prepared import PreparedSet
 from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer import quantize as quantizing
 from affectvlm.recognizer.export import export_onnx, own_tokenizer
 from affectvlm.recognizer.onnx_encoder import OnnxEncoder
 from affectvlm.recognizer.quantize import quantize
@@ -121,7 +123,7 @@ print(json.dumps([[answer.to_dict() for answer in answers], sorted(strangers)]))
 
 
 def test_a_model_that_was_not_exported_names_the_command(model_folder):
-    with pytest.raises(ModelError, match=r"found no onnx\.json; make it with `affectvlm export onnx"):
+    with pytest.raises(ModelError, match=r"found no onnx\.json; make it with `affectvlm export onnx .* --out FOLDER`"):
         Recognizer.from_pretrained(model_folder, backend="onnx")
 
 
@@ -139,6 +141,32 @@ def test_another_file_is_refused(copied, name):
 def rewrite(folder: Path, **changes) -> None:
     file = folder / "onnx.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), **changes}))
+
+
+def test_hashes_that_are_not_there_are_refused(copied):
+    kept = json.loads((copied / "onnx.json").read_text())["sha256"]
+    for name in ("faces.onnx", "words.onnx", "words.json", "config.json"):
+        rewrite(copied, sha256={**{other: kept[other] for other in kept if other != name}, "../../../etc/passwd": "0"})
+        with pytest.raises(ModelError, match=rf"{name}: expected the file"):
+            OnnxEncoder(copied)
+
+
+def test_an_export_alone_leaves_nothing_of_a_model_that_was_there(exported, tiny_model, tmp_path):
+    (alone := tmp_path / "alone").mkdir()
+    for name in (*HASHED_EXPORT, "onnx.json"):
+        shutil.copy(exported / name, alone)
+    tiny_model.save(tmp_path / "there")
+    Recognizer.from_pretrained(alone, backend="onnx").save_pretrained(tmp_path / "there")
+    assert {file.name for file in (tmp_path / "there").iterdir()} == {*HASHED_EXPORT, "onnx.json", "README.md"}
+    assert OnnxEncoder(tmp_path / "there").classes == EMOTIONS
+
+
+def test_files_of_something_else_are_not_written_over(tiny_model, tmp_path):
+    (tmp_path / "words.json").write_text("mine")
+    with pytest.raises(ModelError, match=r"found words\.json of something else; choose another folder"):
+        export_onnx(tiny_model, tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["words.json"]
+    assert (tmp_path / "words.json").read_text() == "mine"
 
 
 def test_classes_in_another_order_are_refused(copied):
@@ -228,6 +256,15 @@ def test_eight_bits_are_measured_on_samples_that_they_were_not_fitted_to(copied,
     assert cosines.max() < 1 - 1e-7
 
 
+def test_eight_bits_that_cannot_be_measured_leave_the_export_as_it_was(copied, tiny_set, monkeypatch):
+    before = {file.name: file.read_bytes() for file in copied.iterdir()}
+    measured = iter([quantizing._answers])
+    monkeypatch.setattr(quantizing, "_answers", lambda *arguments: next(measured)(*arguments))  # once, and no more
+    with pytest.raises(StopIteration):
+        quantize(copied, PreparedSet(tiny_set))
+    assert {file.name: file.read_bytes() for file in copied.iterdir()} == before
+
+
 def test_eight_bits_need_samples_of_the_same_rig(exported, tiny_set, tmp_path):
     strange = PreparedSet(tiny_set)
     strange.rig = Rig(size_px=24)
@@ -257,11 +294,14 @@ def test_the_command_line_exports_and_predicts(model_folder, tiny_set, embedded_
     scan = embedded_samples[4].load()
     trimesh.Trimesh(scan.vertices, scan.triangles, process=False).export(tmp_path / "face.ply")
     folder = str(tmp_path / "exported")
+    model = shutil.copytree(model_folder, tmp_path / "model")
+    (model / "training.json").write_text("{}")
     done = CliRunner().invoke(
-        app, ["export", "onnx", str(model_folder), "--out", folder, "--int8", "--samples", str(tiny_set)]
+        app, ["export", "onnx", str(model), "--out", folder, "--int8", "--samples", str(tiny_set)]
     )
     assert done.exit_code == 0, done.output
     assert "in 32 bits" in done.output
+    assert (tmp_path / "exported" / "training.json").read_text() == "{}"
     done = CliRunner().invoke(
         app, ["predict", str(tmp_path / "face.ply"), "--model", folder, "--backend", "onnx", "--format", "json"]
     )

@@ -55,24 +55,24 @@ def test_the_front_view_is_exact_on_a_slope_and_keeps_what_is_nearest() -> None:
 )
 def test_shares_are_those_of_what_is_seen(seen, shares) -> None:
     rectangle = wall(*seen)
-    measures = judge(rectangle, FAULTLESS, misfit=0.2, other=1.0).measures
+    measures = judge(rectangle, FAULTLESS, misfit=0.2, other=1.0, reach_mm=0).measures
     for name, share in shares.items():
         assert measures[name] == pytest.approx(share, abs=0.051), name
 
 
 def test_the_score_is_the_worst_measures_and_every_bad_one_is_a_reason() -> None:
     whole = normalize(scans("clean")[0]).face
-    assert judge(whole, FAULTLESS, 0.2, 1.0).score == 1
-    assert judge(whole, FAULTLESS, 0.2, 1.0).reasons == ()
-    coarse = judge(whole, replace(FAULTLESS, spacing_mm=9.0), 0.2, 1.0)
+    assert judge(whole, FAULTLESS, 0.2, 1.0, 0).score == 1
+    assert judge(whole, FAULTLESS, 0.2, 1.0, 0).reasons == ()
+    coarse = judge(whole, replace(FAULTLESS, spacing_mm=9.0), 0.2, 1.0, 0)
     worst, best = SCALES["spacing_mm"]
     assert coarse.score == pytest.approx((9 - worst) / (best - worst))
     assert coarse.reasons == ("too coarse: 9.0 mm between vertices",)
-    half = judge(whole.kept(whole.vertices[:, 0] < 0), replace(FAULTLESS, spacing_mm=9.0, left=12), 0.2, 1.0)
+    half = judge(whole.kept(whole.vertices[:, 0] < 0), replace(FAULTLESS, spacing_mm=9.0, left=12), 0.2, 1.0, 0)
     assert half.score == 0
     assert half.reasons[0] == "100% of the face is missing on the subject's left"
     assert "too coarse: 9.0 mm between vertices" in half.reasons
-    flat = judge(wall(-200, 200, -200, 200), FAULTLESS, 0.2, 1.0)
+    flat = judge(wall(-200, 200, -200, 200), FAULTLESS, 0.2, 1.0, 0)
     assert flat.score == 0
     assert flat.reasons[0] == "flat nose: its tip stands 0 mm before its bridge"
 
@@ -83,15 +83,15 @@ def test_a_flat_nose_is_no_fault_while_there_is_one(bridge_mm: float, score: flo
         whole = normalize(scan)
         depth = bridge_mm / whole.quality.measures["bridge_mm"]
         flat = replace(whole.face, vertices=whole.face.vertices * np.float32([1, 1, depth]))
-        quality = judge(flat, FAULTLESS, misfit=0.2, other=1.0)
+        quality = judge(flat, FAULTLESS, misfit=0.2, other=1.0, reach_mm=0)
         assert quality.score == pytest.approx(score, abs=1e-4), quality
         assert all("flat nose" in reason or "shallow bridge" in reason for reason in quality.reasons)
 
 
 def test_another_face_is_a_reason_and_shoulders_are_none() -> None:
     whole = normalize(scans("clean")[0]).face
-    assert judge(whole, FAULTLESS, 0.2, 0.7).score == 1
-    two = judge(whole, FAULTLESS, 0.2, 0.55)
+    assert judge(whole, FAULTLESS, 0.2, 0.7, 0).score == 1
+    two = judge(whole, FAULTLESS, 0.2, 0.55, 0)
     assert (two.score, two.reasons) == (0, ("another face is in the scan; crop it to one head",))
 
 

@@ -13,14 +13,14 @@ from scipy.spatial.transform import Rotation
 from scipy.special import softmax
 
 from affectvlm.emotions import EMOTIONS
-from affectvlm.errors import ModelError, ScanError
+from affectvlm.errors import ConfigError, ModelError, ScanError
 from affectvlm.language import Grammar, Vocabulary
 from affectvlm.model import AffectVLM
 from affectvlm.prepared import prepare
 from affectvlm.recognizer import UNSURE, Prediction, Predictions, Recognizer
 from affectvlm.recognizer import recognizer as recognizing
 from affectvlm.recognizer.torch_encoder import TorchEncoder
-from affectvlm.scan import FaceScan
+from affectvlm.scan import FaceScan, ScanSequence
 from affectvlm.views import Rig, decode, encode, render
 from conftest import TINY_MODEL
 
@@ -118,6 +118,19 @@ def test_an_answer_is_withheld_below_the_models_threshold_and_not_at_it(tiny_mod
     assert unsure.confidence == highest
 
 
+def test_an_answer_in_ones_own_words_is_never_withheld(tiny_model, scans):
+    class Cautious(TorchEncoder):
+        unsure_below = 0.99
+
+    labels = [f"a person who looks {name}" for name in EMOTIONS]
+    recognizer = Recognizer(Cautious(tiny_model))
+    assert recognizer.predict(scans[0]).label == UNSURE
+    assert (
+        recognizer.predict(scans[0], labels).label == labels[int(recognizer.predict_proba(scans[0], labels).argmax())]
+    )
+    assert next(recognizer.stream(scans[:1], labels)).label in labels
+
+
 def test_the_threshold_is_kept_with_the_model(tiny_model, scans, tmp_path):
     model = copy.deepcopy(tiny_model)
     model.unsure_below.fill_(0.99)
@@ -192,6 +205,29 @@ def test_nothing_to_do_is_done(recognizer):
     answers = recognizer.predict([], on_progress=told.append)
     assert isinstance(answers, Predictions)
     assert (answers, told) == ([], [])
+
+
+def test_nothing_gives_no_rows(recognizer, tiny_model):
+    none = recognizer.embed([])
+    assert (none.shape, none.dtype) == ((0, tiny_model.towers.embedding_dim), np.float32)
+    assert recognizer.predict_proba([]).shape == (0, len(EMOTIONS))
+    assert recognizer.predict_proba([], ["calm", "loud", "in pain"]).shape == (0, 3)
+
+
+def test_scans_may_come_one_after_the_other(recognizer, scans, monkeypatch):
+    monkeypatch.setattr(recognizing, "BATCH", 3)
+    told = []
+    assert recognizer.predict(iter(scans), on_progress=told.append) == recognizer.predict(scans)
+    assert told == [3, len(scans)]
+    np.testing.assert_array_equal(recognizer.embed(iter(scans)), recognizer.embed(scans))
+
+
+def test_a_sequence_is_no_single_scan(recognizer, scans):
+    take = ScanSequence(tuple(scans), source="take")
+    for ask in (recognizer.embed, recognizer.predict_proba):
+        for given in (take, [scans[0], take]):
+            with pytest.raises(ScanError, match=r"^take: expected a single scan, found a sequence; ask `predict`"):
+                ask(given)
 
 
 def test_an_answer_in_json_has_either_a_label_or_an_error():
@@ -299,6 +335,23 @@ def own_folder(model_folder, tmp_path):
 
 
 OTHER_WORDS = Vocabulary.packaged().model_copy(update={"people": ("driver",)})
+
+
+@pytest.mark.parametrize("changes", [{"sha256": {}}, {"sha256": {"../../../etc/passwd": "0"}}])
+def test_hashes_that_are_not_there_are_refused(own_folder, changes):
+    changed_config(own_folder, **changes)
+    refused(own_folder, r"model\.safetensors: expected the file that was saved with config\.json")
+
+
+def test_settings_of_the_tokenizer_that_were_changed_are_refused(own_folder):
+    settings = own_folder / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "model_max_length": 2}))
+    refused(own_folder, r"tokenizer_config\.json: expected the file that was saved with config\.json")
+
+
+def test_a_backend_that_is_not_known_is_refused(model_folder):
+    with pytest.raises(ConfigError, match=r"^expected one of the backends torch, onnx, found 'ONNX'$"):
+        Recognizer.from_pretrained(model_folder, backend="ONNX")
 
 
 @pytest.mark.parametrize(("name", "words"), [("model.safetensors", None), ("tokenizer.json", OTHER_WORDS)])

@@ -10,6 +10,7 @@ from scipy.special import softmax
 from affectvlm.errors import ModelError, ScanError
 from affectvlm.recognizer import Prediction, Recognizer, StreamAnswer
 from affectvlm.recognizer.stream import Box, Smoothing, answer_stream, every_one_of, newest_of
+from affectvlm.scan import ScanSequence
 from affectvlm.views import Rig, Views
 
 LONG_S = 60
@@ -258,6 +259,37 @@ def test_files_that_cannot_be_read_are_told_and_the_stream_goes_on(tmp_path):
     assert bad.error.startswith(f"{tmp_path / 'missing.ply'}: ")
     assert replace(after, frame=0, latency_ms=0) == replace(before, latency_ms=0)
     assert isinstance(bad, StreamAnswer)
+
+
+def test_a_folder_is_followed_frame_by_frame_and_a_sequence_by_its_own_rate(tmp_path):
+    for number in (10, 2):
+        (tmp_path / f"{number}.ply").write_text("no scan")
+    recognizer = Recognizer(FakeEncoder())
+    for frames in (tmp_path, str(tmp_path), ScanSequence.from_folder(tmp_path)):
+        first, second = recognizer.stream(frames)
+        assert first.error.startswith(f"{tmp_path / '2.ply'}: ")
+        assert second.error.startswith(f"{tmp_path / '10.ply'}: ")
+    faces = tuple(face(share) for share in (0.1, 0.9))
+    *_, own = recognizer.stream(ScanSequence(faces, fps=10))
+    *_, given = recognizer.stream(faces, fps=10)
+    assert own.probabilities == given.probabilities
+
+
+@pytest.mark.parametrize("frames", ["missing.ply", face(0.5)])
+def test_one_scan_is_no_stream(frames):
+    with pytest.raises(ScanError, match=r"expected a folder of frames, or several scans, found one; ask `predict`$"):
+        Recognizer(FakeEncoder()).stream(frames)
+
+
+@pytest.mark.parametrize("fps", [0, -3, float("nan"), float("inf")])
+def test_a_rate_that_is_none_is_refused(fps):
+    line = f"^expected a number of frames a second above 0, or None where it is not known; found {fps}$"
+    recognizer = Recognizer(FakeEncoder())
+    for ask in (recognizer.stream, recognizer.predict):
+        with pytest.raises(ScanError, match=line):
+            ask([], fps=fps)
+    with pytest.raises(ScanError, match=line):
+        ScanSequence((), fps)
 
 
 def test_a_live_stream_of_a_recognizer_ends_with_its_source():

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from affectvlm.emotions import EMOTIONS
-from affectvlm.errors import ModelError
 from affectvlm.model import AffectVLM, ModelConfig
 from affectvlm.model.time import TemporalAttention, TemporalMean, build_time, dynamic_images, sines
 from affectvlm.views import Rig
@@ -60,8 +59,6 @@ def test_a_missing_frame_is_never_looked_at_and_gets_no_gradient(name):
     other = frames.detach().clone()
     other[:, [2, 4]] = torch.nan
     torch.testing.assert_close(time(other, seen), summed)
-    if name != "attention":
-        torch.testing.assert_close(time.so_far(other, seen), time.so_far(frames, seen))
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -77,21 +74,18 @@ def test_sequences_do_not_know_of_each_other_and_unseen_ones_are_zero_with_finit
     assert gradient.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["mean", "causal"])
-def test_what_a_stream_is_answered_at_a_frame_is_the_whole_answer_of_the_sequence_that_ends_there(name):
-    time, frames = _random_time(name), _frames()
+def test_causal_attention_says_of_a_frame_what_it_says_where_the_sequence_ends_there_and_the_other_looks_ahead():
+    frames = _frames()
     seen = torch.tensor([[True, True, False, True, True], [True] * 5, [False, True, True, False, True]])
-    so_far = time.so_far(frames, seen)
-    for length in range(1, 6):
-        ends_there = time(frames[:, :length], seen[:, :length])
-        torch.testing.assert_close(so_far[:, length - 1], ends_there)
-
-
-def test_attention_that_looks_ahead_does_and_refuses_streams():
-    time, frames = _random_time("attention"), _frames()
-    assert not torch.allclose(time(frames, _all_seen(frames)), _random_time("causal")(frames, _all_seen(frames)))
-    with pytest.raises(ValueError, match="looks at frames to come"):
-        time.so_far(frames, _all_seen(frames))
+    causal, ahead = _random_time("causal"), _random_time("attention")
+    for length in range(1, 5):
+        for whole, ends_there in zip(
+            causal._attend(frames, seen), causal._attend(frames[:, :length], seen[:, :length]), strict=True
+        ):
+            torch.testing.assert_close(whole[:, :length], ends_there)
+        assert not torch.allclose(
+            ahead._attend(frames, seen)[0][:, :length], ahead._attend(frames[:, :length], seen[:, :length])[0]
+        )
 
 
 def test_attention_knows_the_order_of_the_frames_and_the_mean_does_not():
@@ -187,7 +181,7 @@ RIG = Rig(size_px=16)
 
 def _model(time):
     torch.manual_seed(0)
-    model = AffectVLM.build(ModelConfig(**TINY, time=time), EMOTIONS, RIG).eval()
+    model = AffectVLM.build(ModelConfig(**TINY, time=time, frames=4), EMOTIONS, RIG).eval()
     for parameter in model.time.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     return model
@@ -220,18 +214,3 @@ def test_a_view_that_is_seen_in_one_frame_takes_no_part_in_a_model_of_movement()
         faces = model.encode_faces(views, seen)
         seen[0, 0, 2] = False
         torch.testing.assert_close(model.encode_faces(views, seen), faces)
-
-
-def test_a_model_answers_a_stream_as_it_answers_what_has_been_seen_of_it():
-    model, (views, seen) = _model("causal"), _clip()
-    with torch.inference_mode():
-        so_far = model.encode_so_far(views, seen)
-        for length in range(1, 5):
-            whole = model.encode_faces(views[:, :length], seen[:, :length])
-            torch.testing.assert_close(so_far[:, length - 1], whole)
-
-
-@pytest.mark.parametrize("time", ["attention", "rank_pooling"])
-def test_a_model_that_needs_the_whole_sequence_refuses_streams(time):
-    with pytest.raises(ModelError, match="`causal` or `mean`"):
-        _model(time).encode_so_far(*_clip())

@@ -335,7 +335,38 @@ def test_a_folder_of_files_is_a_sequence_and_a_real_model_reads_it(tiny_model, e
     assert tuple(answer.probabilities) == EMOTIONS
 
 
-def test_timelines_know_their_length():
-    answers = tuple(Prediction(str(i), "fear", {"fear": 0.9, "neutral": 0.1}) for i in range(3))
-    timeline = Timeline.of(answers, np.array([0.0, 0.9]), np.array([0, 2]))
-    assert (len(timeline), timeline.onset, timeline.apex, timeline.offset) == (3, 0, 2, None)
+def test_a_timeline_of_three_frames_by_hand():
+    shares = ({"fear": 0.1, "neutral": 0.9}, {}, {"fear": 0.8, "neutral": 0.2})
+    answers = tuple(
+        Prediction(str(i), probabilities=share, error=None if share else "bad") for i, share in enumerate(shares)
+    )
+    timeline = Timeline.of(answers, np.array([0.0, 0.9]), np.array([0, 2]), fps=5)
+    assert timeline.answers == answers
+    assert len(timeline) == 3
+    np.testing.assert_array_equal(timeline.strength, [0, np.nan, 0.9])
+    assert (timeline.onset, timeline.apex, timeline.offset) == (
+        0,
+        2,
+        None,
+    )  # frames, not numbers of those that are used
+    assert timeline.classes == ("fear", "neutral")
+    np.testing.assert_array_equal(timeline.probabilities, [[0.1, 0.9], [np.nan, np.nan], [0.8, 0.2]])
+    assert timeline.weights.tolist() == [0, 0, 1]  # 0.2 s at 5 frames a second: one frame to either side
+    assert replace(timeline, fps=10).weights.tolist() == [0.5, 0, 0.5]
+    assert [timeline.seconds(i) for i in range(3)] == [0, 0.2, 0.4]
+
+
+def test_hidden_files_are_no_frames(tmp_path):
+    (tmp_path / "1.ply").write_text("x")
+    (tmp_path / "._1.ply").write_text("what macOS puts beside it")
+    assert ScanSequence.from_folder(tmp_path).frames == (tmp_path / "1.ply",)
+
+
+def test_a_folder_that_nobody_may_look_into_does_not_stop_the_others(tmp_path, monkeypatch):
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(type(tmp_path), "iterdir", refuse)
+    shut, seen = Seeing(FakeEncoder()).predict([tmp_path, sequence([1.0])])
+    assert shut.error == f"{tmp_path}: expected a folder of frames that can be read, found Permission denied"
+    assert seen.label == "fear"

@@ -173,7 +173,7 @@ def test_shares_sum_to_one_for_each_unit_also_where_a_lender_lacks_it():
     few = np.array([True, True, False, False])
     loans = [(ones, np.ones(4, bool)), (ones * few[:, None, None], few)]
     for seed in range(20):
-        mixed = person_module._draw_mixture(names, ones, loans, np.random.default_rng(seed))
+        mixed = person_module._draw_mixture(names, ones, loans, np.random.default_rng(seed), 1.0)
         np.testing.assert_allclose(mixed, 1, atol=1e-5)
 
 
@@ -182,7 +182,7 @@ def test_both_sides_of_a_unit_have_the_same_shares_and_units_have_their_own():
     loans = [(np.ones((3, 1, 3), np.float32), np.ones(3, bool))]
     shares = np.array(
         [
-            person_module._draw_mixture(names, np.zeros((3, 1, 3), np.float32), loans, np.random.default_rng(seed))
+            person_module._draw_mixture(names, np.zeros((3, 1, 3), np.float32), loans, np.random.default_rng(seed), 1.0)
             for seed in range(400)
         ]
     )[:, :, 0, 0]
@@ -196,9 +196,23 @@ def test_both_sides_of_a_unit_have_the_same_shares_and_units_have_their_own():
 def test_a_unit_that_nobody_lends_is_the_models_own():
     own = np.full((1, 2, 3), 7, np.float32)
     mixed = person_module._draw_mixture(
-        ("AU43_L",), own, [(np.zeros_like(own), np.zeros(1, bool))], np.random.default_rng(0)
+        ("AU43_L",), own, [(np.zeros_like(own), np.zeros(1, bool))], np.random.default_rng(0), 1.0
     )
     np.testing.assert_allclose(mixed, own, rtol=1e-6)
+
+
+def test_variety_scales_the_shares_of_the_others_and_changes_no_draw(itself):
+    names = MODEL.shape_names
+    own, (shapes, lent) = MODEL.shapes, itself
+
+    def mixed(variety):
+        loans = [(2 * shapes, lent), (shapes[:, ::-1], lent)]
+        return person_module._draw_mixture(names, own, loans, np.random.default_rng(1), variety)
+
+    np.testing.assert_array_equal(mixed(0.0), own)
+    np.testing.assert_allclose(mixed(0.5), (own + mixed(1.0)) / 2, atol=1e-4)
+    one, other = (draw_person(MODEL, np.random.default_rng(5), 0.0, loans) for loans in ((), [(2 * shapes, lent)]))
+    np.testing.assert_array_equal(other.shapes, one.shapes)
 
 
 def test_lenders_take_no_draw_from_a_persons_identity_movement_and_style(itself):

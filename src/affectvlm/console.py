@@ -63,6 +63,11 @@ def print_error(text: str) -> None:
     err.print(f"[red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
 
 
+def say_status(text: str) -> None:
+    """Print beside the answers what is going on."""
+    err.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def working(text: str) -> Status:
     """Show a spinner while something of unknown length goes on."""
     return err.status(f"{text} ...")

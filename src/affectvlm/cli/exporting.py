@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from affectvlm.console import say, say_next, working
 from affectvlm.errors import ConfigError
+from affectvlm.model_files import RECORD
 
 commands = typer.Typer()
 export = typer.Typer(help="Write a model in the form of another runtime.", no_args_is_help=True)
@@ -62,6 +64,8 @@ def onnx(
             usable_samples(prepared, TorchEncoder(loaded))  # said before the export, which takes a while
     with working("exporting; takes half a minute"):
         export_onnx(loaded, to)
+        if (folder / RECORD).is_file() and not to.samefile(folder):
+            shutil.copyfile(folder / RECORD, to / RECORD)
     if samples is not None:
         with working("fitting 8 bits, and measuring what they cost"):
             cost = quantize(to, prepared)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from affectvlm.cores import usable_cores
 
 
 class Faces(StrEnum):
@@ -111,4 +112,4 @@ Model = Annotated[
 ]
 DEFAULT_MODEL: str | None = None
 """The one that comes with the package."""
-CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+CORES = usable_cores()

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from affectvlm.cli.first_run import compiling_told
 from affectvlm.cli.many_values import LabelsCommand
 from affectvlm.cli.options import DEFAULT_MODEL, LARGEST_VIEW, Model, RuntimeOption, Style
 from affectvlm.console import print_error, print_predictions, progress_bar, say, working
@@ -53,7 +54,7 @@ def predict(
         from affectvlm.recognizer import Recognizer
 
         recognizer = Recognizer.from_pretrained(model, backend.value)
-    with progress_bar("scans", len(scans)) as done:
+    with progress_bar("scans", len(scans)) as done, compiling_told():
         predictions = recognizer.predict(scans, labels or None, done, fps)
     print_predictions(predictions, labels or recognizer.classes, style.value)
     if plot is not None and predictions[0].timeline is not None:

@@ -19,10 +19,10 @@ from affectvlm.model.fusion import FusionName, build_fusion
 from affectvlm.model.source import UNREADABLE, first_line
 from affectvlm.model.time import FRAMES_THAT_MOVE, TimeName, build_time, dynamic_images
 from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_dict, towers_to_dict
+from affectvlm.model_files import CONFIG, HASHED, WEIGHTS
 from affectvlm.views import Rig
 
 FORMAT = 3
-CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
 
 
 class AffectVLM(nn.Module):
@@ -122,29 +122,6 @@ class AffectVLM(nn.Module):
         """(B, T, V) -> (B, V) bool: the views that are seen in as many frames as an embedding of them takes."""
         return seen.sum(dim=1) >= (FRAMES_THAT_MOVE if self.time_name == "rank_pooling" else 1)
 
-    def encode_so_far(self, views: Tensor, seen: Tensor) -> Tensor:
-        """(B, T, V, C, H, W) and (B, T, V) -> (B, T, D), unit length: each frame with those before it, fused.
-
-        What a stream is answered with at every frame: :meth:`encode_faces` of a sequence that ends there.
-
-        Raises
-        ------
-        ModelError
-            The model looks at frames to come (``attention``), or at a sequence as a whole (``rank_pooling``).
-        """
-        if self.time_name not in ("mean", "causal"):
-            raise ModelError(
-                f"this model sums up time by {self.time_name!r}, which needs the whole sequence; for streams train one "
-                "with model.time `causal` or `mean`"
-            )
-        B, T, V = seen.shape
-        frames = self._encode_frames(views, seen).transpose(1, 2).flatten(0, 1)  # (B V, T, D)
-        Z = self.time.so_far(frames, seen.transpose(1, 2).flatten(0, 1))  # (B V, T, D)
-        Z = Z.unflatten(0, (B, V)).transpose(1, 2)  # (B, T, V, D)
-        seen_so_far = seen.cumsum(dim=1) > 0  # (B, T, V)
-        fused: Tensor = self.fusion(Z.flatten(0, 1), seen_so_far.flatten(0, 1))  # (B T, D)
-        return fused.unflatten(0, (B, T))
-
     def _encode_frames(self, views: Tensor, seen: Tensor) -> Tensor:
         """(B, T, V, C, H, W) and (B, T, V) -> (B, T, V, D), unit length, zero where nothing is seen."""
         if seen.all():
@@ -197,7 +174,7 @@ class AffectVLM(nn.Module):
             "fusion": self.fusion_name,
             "time": self.time_name,
             "frames": self.frames,
-            "sha256": {name: file_hash(folder / name) for name in (WEIGHTS, TOKENIZER)},
+            "sha256": {name: file_hash(folder / name) for name in HASHED},
         }
         with written_whole(folder / CONFIG) as path:
             path.write_text(json.dumps(description, indent=2, ensure_ascii=False), "utf-8")
@@ -236,7 +213,7 @@ class AffectVLM(nn.Module):
             model.load_state_dict(load((folder / WEIGHTS).read_bytes()))
             with safe_open(folder / WEIGHTS, "pt") as weights:
                 made_for = weights.metadata()
-            strangers = [name for name, digest in kept["sha256"].items() if file_hash(folder / name) != digest]
+            strangers = [name for name in HASHED if file_hash(folder / name) != kept["sha256"].get(name)]
             fingerprint = kept["rig_fingerprint"]
         except (*UNREADABLE, ConfigError) as error:
             raise ModelError(f"{folder}: the model is damaged ({first_line(error)}); train it again") from error

@@ -21,20 +21,6 @@ FRAMES_THAT_MOVE = 2
 class TemporalMean(nn.Module):
     """The mean direction of the frames that are seen; where none is, zero."""
 
-    def so_far(self, frames: Tensor, seen: Tensor) -> Tensor:
-        """What each frame and those before it say together: a stream's answer at every frame.
-
-        Parameters
-        ----------
-        frames : (N, T, D)
-        seen : (N, T) bool
-
-        Returns
-        -------
-        (N, T, D), unit length; zero before the first frame that is seen
-        """
-        return nn.functional.normalize(frames.masked_fill(~seen[..., None], 0).cumsum(dim=1), dim=-1)
-
     def forward(self, frames: Tensor, seen: Tensor) -> Tensor:
         """(N, T, D) frames and (N, T) bool, which of them are seen -> (N, D), unit length; zero where none is."""
         return nn.functional.normalize(frames.masked_fill(~seen[..., None], 0).sum(dim=1), dim=-1)
@@ -51,8 +37,7 @@ class TemporalAttention(nn.Module):
     embedding_dim : int
         D; even.
     causal : bool
-        A frame looks at itself and those before it only, so that :meth:`so_far` answers at every frame of a stream as
-        it would if the stream ended there.
+        A frame looks at itself and those before it only: what it says does not change as more frames come.
     """
 
     def __init__(self, embedding_dim: int, causal: bool) -> None:
@@ -65,19 +50,6 @@ class TemporalAttention(nn.Module):
         self.score = nn.Linear(embedding_dim, 1, bias=False)
         for nothing in (self.attention.out_proj.weight, self.attention.out_proj.bias, self.score.weight):
             nn.init.zeros_(nothing)
-
-    def so_far(self, frames: Tensor, seen: Tensor) -> Tensor:
-        """Each frame with those before it, as :meth:`TemporalMean.so_far`; (N, T, D), unit length.
-
-        Raises
-        ------
-        ValueError
-            The attention looks ahead.
-        """
-        if not self.causal:
-            raise ValueError("expected causal attention; a model whose time is `attention` looks at frames to come")
-        hidden, weights = self._attend(frames, seen)
-        return nn.functional.normalize((hidden * weights).cumsum(dim=1), dim=-1)
 
     def forward(self, frames: Tensor, seen: Tensor) -> Tensor:
         """(N, T, D) frames and (N, T) bool, which of them are seen -> (N, D), unit length; zero where none is."""

@@ -20,10 +20,19 @@ from transformers.tokenization_utils_base import VERY_LARGE_INTEGER
 from affectvlm.errors import ModelError
 from affectvlm.files import file_hash, written_whole
 from affectvlm.model import AffectVLM
-from affectvlm.model.affect_vlm import CONFIG, WEIGHTS
 from affectvlm.model.time import dynamic_images
 from affectvlm.model.towers import Towers, tokenize
-from affectvlm.recognizer.onnx_folder import DESCRIPTION, FACES, TOKENIZER, WORDS, Exported
+from affectvlm.model_files import (
+    CONFIG,
+    EXPORTED,
+    FACES,
+    HASHED_EXPORT,
+    WEIGHTS,
+    WORDS,
+    WORDS_TOKENIZER,
+    refuse_strangers,
+)
+from affectvlm.recognizer.onnx_folder import Exported
 from affectvlm.recognizer.torch_encoder import TorchEncoder
 
 EXAMPLE = (2, 3)
@@ -42,17 +51,17 @@ def export_onnx(model: AffectVLM, folder: Path) -> Exported:
     Raises
     ------
     ModelError
-        The folder holds another model.
+        The folder holds another model, or files of these names that are something else.
     """
     model.towers.merge_adapters()
+    refuse_strangers(folder, (CONFIG, EXPORTED, *HASHED_EXPORT))
     _refuse_another_model(model, folder)
     encoder = TorchEncoder(model)  # in evaluation mode
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / DESCRIPTION).unlink(missing_ok=True)  # a folder without it holds no exported model
     faces, words = _trace_faces(model), _trace_words(model)
-    with written_whole(folder / TOKENIZER) as path:
+    with written_whole(folder / WORDS_TOKENIZER) as path:
         path.write_text(own_tokenizer(model.tokenizer).to_str(pretty=True), "utf-8")
-    parts = [WORDS, TOKENIZER] + [CONFIG] * (folder / CONFIG).exists()
+    parts = [WORDS, WORDS_TOKENIZER] + [CONFIG] * (folder / CONFIG).exists()
     write_graph(words, folder / WORDS, {})
     exported = Exported(
         classes=encoder.classes,
@@ -73,7 +82,7 @@ def write_faces(faces: onnx.ModelProto, exported: Exported, folder: Path) -> Exp
     """Write the face encoder, and the description of the whole folder with its hash."""
     write_graph(faces, folder / FACES, exported.identity)
     whole = exported.model_copy(update={"sha256": {**exported.sha256, FACES: file_hash(folder / FACES)}})
-    with written_whole(folder / DESCRIPTION) as path:
+    with written_whole(folder / EXPORTED) as path:
         path.write_text(whole.model_dump_json(indent=1), "utf-8")
     return whole
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from affectvlm.errors import ModelError, in_one_line
 from affectvlm.files import written_whole
+from affectvlm.model_files import CARD, CONFIG, EXPORTED, FORMS, MODEL_FILES, RECORD, refuse_strangers
 from affectvlm.recognizer.encoder import Encoder
 from affectvlm.recognizer.model_card import MARK, render_card
-from affectvlm.recognizer.model_facts import CONFIG, EXPORTED, ModelFacts
-from affectvlm.recognizer.source import CARD, MODEL_FILES, RECORD
+from affectvlm.recognizer.model_facts import ModelFacts
 from affectvlm.recognizer.training_record import TrainingRecord
 
 
 def save_to_folder(encoder: Encoder, origin: Path | None, folder: Path) -> None:
     """Write a model with its card into a folder.
 
-    A model that is there gives way, once the new one is whole. Other files stay, and so does a card that somebody has
+    A model that is there gives way, once the new one is whole, in both of its forms: what is left of an older one would
+    answer otherwise. Other files stay, and so does a card that somebody has
     made his own, by taking away the line that says who wrote it.
 
     Parameters
@@ -41,11 +41,12 @@ def save_to_folder(encoder: Encoder, origin: Path | None, folder: Path) -> None:
             made = Path(unfinished) / folder.resolve().name
             made.mkdir()
             _write(encoder, record, made, made.name)
-            _refuse_strangers(folder, [file.name for file in made.iterdir()])
-            if (folder / CARD).exists() and MARK not in (folder / CARD).read_text("utf-8", "replace"):
+            refuse_strangers(folder, [file.name for file in made.iterdir()])
+            if (folder / CARD).exists() and _is_own(folder / CARD):
                 (made / CARD).unlink()
-            if record is None:
-                (folder / RECORD).unlink(missing_ok=True)  # of the model that was here before
+            for name in (*FORMS, RECORD):
+                if not (made / name).exists():
+                    (folder / name).unlink(missing_ok=True)  # of the model that was here before
             # The descriptions last: each says which weights it belongs to.
             for file in sorted(made.iterdir(), key=lambda file: file.name in (CONFIG, EXPORTED)):
                 file.replace(folder / file.name)
@@ -55,6 +56,8 @@ def save_to_folder(encoder: Encoder, origin: Path | None, folder: Path) -> None:
 
 def push(encoder: Encoder, origin: Path | None, repo_id: str, private: bool | None, token: str | None) -> str:
     """Write a model with its card into a repository, which is made if it is not there, and give its address.
+
+    What is left there of an older model is taken away; other files stay, and so does a card of somebody's own.
 
     Raises
     ------
@@ -71,10 +74,15 @@ def push(encoder: Encoder, origin: Path | None, repo_id: str, private: bool | No
         try:
             api = HfApi(token=token)
             repository = api.create_repo(repo_id, private=private, exist_ok=True)
+            own_card = api.file_exists(repository.repo_id, CARD) and _is_own(
+                Path(api.hf_hub_download(repository.repo_id, CARD))
+            )
+            names = [name for name in MODEL_FILES if not (name == CARD and own_card)]
             api.upload_folder(
                 repo_id=repository.repo_id,
                 folder_path=made,
-                allow_patterns=list(MODEL_FILES),
+                allow_patterns=names,
+                delete_patterns=names,
                 commit_message="Write the model with affectvlm",
             )
         except Exception as error:  # of the hub's client, and of the HTTP library beneath it, which changes
@@ -98,22 +106,6 @@ def _write(encoder: Encoder, record: TrainingRecord | None, folder: Path, source
         path.write_text(render_card(ModelFacts.of(folder), record, source), "utf-8")
 
 
-def _refuse_strangers(folder: Path, names: list[str]) -> None:
-    """See that nothing but an older model would be written over."""
-    taken = sorted(name for name in names if name != CARD and (folder / name).exists())
-    if taken and not _is_model(folder):
-        raise ModelError(
-            f"{folder}: expected no files but a model's, found {', '.join(taken)} of something else; choose another "
-            "folder"
-        )
-
-
-def _is_model(folder: Path) -> bool:
-    """Whether a description of ours is there, as a trained model's or an exported one's."""
-    for file in (folder / CONFIG, folder / EXPORTED):
-        try:
-            if "rig_fingerprint" in json.loads(file.read_text("utf-8")):
-                return True
-        except (OSError, ValueError, TypeError):
-            continue
-    return False
+def _is_own(card: Path) -> bool:
+    """Whether somebody has made a card his own."""
+    return MARK not in card.read_text("utf-8", "replace")

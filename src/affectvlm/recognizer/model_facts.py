@@ -10,10 +10,8 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from affectvlm.errors import ModelError, in_one_line
+from affectvlm.model_files import CONFIG, EXPORTED, WEIGHTS
 from affectvlm.views import Rig
-
-CONFIG, WEIGHTS, EXPORTED = "config.json", "model.safetensors", "onnx.json"
-"""As :meth:`affectvlm.model.AffectVLM.save` and the ONNX export name them; the latter may lie alone."""
 
 _NOT_LEARNED = ("running_mean", "running_var", "num_batches_tracked", "logit_scale", "unsure_below")
 """Ends of the names of numbers that no training step learns."""

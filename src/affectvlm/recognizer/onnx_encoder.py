@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,8 +10,10 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
+from affectvlm.cores import usable_cores
 from affectvlm.errors import ModelError, in_one_line
-from affectvlm.recognizer.onnx_folder import DESCRIPTION, FACES, TOKENIZER, WORDS, read_exported
+from affectvlm.model_files import EXPORTED, FACES, WORDS, WORDS_TOKENIZER
+from affectvlm.recognizer.onnx_folder import read_exported
 from affectvlm.recognizer.source import copy_model
 from affectvlm.views import Rig
 
@@ -41,7 +42,7 @@ class OnnxEncoder:
         made_for = self._faces.get_modelmeta().custom_metadata_map
         if made_for != self._exported.identity:
             raise ModelError(
-                f"{folder / DESCRIPTION}: expected the classes and the rig that {FACES} was made for ({made_for}), "
+                f"{folder / EXPORTED}: expected the classes and the rig that {FACES} was made for ({made_for}), "
                 f"found {self._exported.identity}; a probability would be called by another class's name. Copy the "
                 "whole folder again"
             )
@@ -111,14 +112,13 @@ class OnnxEncoder:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        return Tokenizer.from_file(str(self._folder / TOKENIZER))
+        return Tokenizer.from_file(str(self._folder / WORDS_TOKENIZER))
 
 
 def _session(file: Path) -> onnxruntime.InferenceSession:
     """Open a file of an exported model, for as many threads as this process may have."""
     options = onnxruntime.SessionOptions()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    options.intra_op_num_threads = min(cores, MOST_THREADS)
+    options.intra_op_num_threads = min(usable_cores(), MOST_THREADS)
     # Threads that wait would else keep the cores from those that draw the next views.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:

@@ -10,7 +10,6 @@ Layout of the folder, which may be that of the model itself::
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Literal
@@ -18,11 +17,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from affectvlm.errors import ModelError, in_one_line
+from affectvlm.files import file_hash
+from affectvlm.model_files import CONFIG, EXPORTED, HASHED_EXPORT
 from affectvlm.views import Rig
-
-DESCRIPTION, FACES, WORDS, TOKENIZER = "onnx.json", "faces.onnx", "words.onnx", "words.json"
-MODEL = "config.json"
-"""Of the model that was exported, if the export lies beside it: a model that is trained anew leaves the old export."""
 
 
 class Int8(BaseModel):
@@ -63,7 +60,8 @@ class Exported(BaseModel):
     rig: Rig
     rig_fingerprint: str
     sha256: dict[str, str]
-    """File name -> hash."""
+    """File name -> hash; of the model's own description too, if the export lies beside it: a model that is trained anew
+    leaves the old export."""
     int8: Int8 | None = Field(None)
 
     @property
@@ -80,11 +78,11 @@ def read_exported(folder: Path) -> Exported:
     ModelError
         The folder holds no exported model, a damaged one, or parts of several.
     """
-    file = folder / DESCRIPTION
+    file = folder / EXPORTED
     if not file.is_file():
         raise ModelError(
-            f"{folder}: expected a model for the ONNX backend, found no {DESCRIPTION}; make it with "
-            f"`affectvlm export onnx {folder}`, or take the backend torch"
+            f"{folder}: expected a model for the ONNX backend, found no {EXPORTED}; make it with "
+            f"`affectvlm export onnx {folder} --out FOLDER` and name that folder, or take the backend torch"
         )
     try:
         exported = Exported.model_validate_json(file.read_text("utf-8"))
@@ -104,19 +102,17 @@ def read_exported(folder: Path) -> Exported:
             f"{file}: expected a prompt and an embedding for each of {len(exported.classes)} classes, found "
             f"{len(exported.class_prompts)} and {len(exported.class_embeddings)}; export the model again"
         )
-    for name, digest in exported.sha256.items():
-        if name != MODEL or (folder / MODEL).exists():
-            _refuse_stranger(folder / name, digest)
+    for name in (*HASHED_EXPORT, CONFIG):
+        if name != CONFIG or (folder / CONFIG).exists():
+            _refuse_stranger(folder / name, exported.sha256.get(name))
     return exported
 
 
-def _refuse_stranger(file: Path, digest: str) -> None:
+def _refuse_stranger(file: Path, digest: str | None) -> None:
     if not file.is_file():
-        raise ModelError(f"{file}: not found; {DESCRIPTION} counts on it; copy the whole folder again")
-    with file.open("rb") as content:
-        found = hashlib.file_digest(content, "sha256").hexdigest()
-    if found != digest:
-        mend = "export the model again" if file.name == MODEL else "copy the whole folder again, or export it again"
+        raise ModelError(f"{file}: not found; {EXPORTED} counts on it; copy the whole folder again")
+    if file_hash(file) != digest:
+        mend = "export the model again" if file.name == CONFIG else "copy the whole folder again, or export it again"
         raise ModelError(
-            f"{file}: expected the file that {DESCRIPTION} was written with, found another (SHA-256 differs); {mend}"
+            f"{file}: expected the file that {EXPORTED} was written with, found another (SHA-256 differs); {mend}"
         )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +53,32 @@ class Prediction:
             return {"path": self.path, "error": self.error}
         answer = {"path": self.path, "label": self.label, "probabilities": self.probabilities}
         return answer if self.timeline is None else {**answer, **self.timeline.to_dict()}
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What an answer is one of.
+
+    Parameters
+    ----------
+    classes : sequence of str
+        The model's own, or labels in somebody's words.
+    prompts : (classes, D) float32
+        Their embeddings.
+    unsure_below : float
+        Answers whose highest probability is lower are withheld. It is fitted for the model's own classes: of other
+        labels, as many as one likes and as alike, the likeliest is always given.
+    """
+
+    classes: Sequence[str]
+    prompts: np.ndarray
+    unsure_below: float = 0.0
+
+    def answer(self, path: str, probabilities: np.ndarray) -> Prediction:
+        """Name the most probable of them, or :data:`UNSURE`."""
+        best = int(probabilities.argmax())
+        label = self.classes[best] if probabilities[best] >= self.unsure_below else UNSURE
+        return Prediction(path, label, dict(zip(self.classes, probabilities.tolist(), strict=True)))
 
 
 class Predictions(list[Prediction]):

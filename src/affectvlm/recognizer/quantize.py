@@ -8,6 +8,7 @@ What follows the image encoder (projection, time, fusion) is small and stays as 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,12 +20,13 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from affectvlm.errors import DataError
+from affectvlm.model_files import FACES, WORDS, WORDS_TOKENIZER
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
 from affectvlm.recognizer.encoder import Encoder
 from affectvlm.recognizer.export import write_faces
 from affectvlm.recognizer.onnx_encoder import OnnxEncoder
-from affectvlm.recognizer.onnx_folder import FACES, Int8, read_exported
+from affectvlm.recognizer.onnx_folder import Int8, read_exported
 
 SAMPLES = 128
 """That the ranges are taken from; a quarter of what there is, where that is less."""
@@ -82,8 +84,12 @@ def quantize(folder: Path, prepared: PreparedSet) -> Int8:
     clips = usable_samples(prepared, encoder)
     calibration, measured = _split(clips, exported.classes)
     before = _answers(encoder, clips, measured)
-    write_faces(_quantized(folder / FACES, clips, calibration), exported, folder)
-    after = _answers(OnnxEncoder(folder), clips, measured)
+    small = _quantized(folder / FACES, clips, calibration)
+    with TemporaryDirectory() as place:  # it takes the other's place when it was measured
+        for name in (WORDS, WORDS_TOKENIZER):
+            shutil.copyfile(folder / name, Path(place) / name)
+        write_faces(small, exported, Path(place))
+        after = _answers(OnnxEncoder(Path(place)), clips, measured)
     truth = np.array([exported.classes.index(name) for name in clips.index["emotion"].iloc[measured]])
     found = Int8(
         source=prepared.source,
@@ -94,7 +100,7 @@ def quantize(folder: Path, prepared: PreparedSet) -> Int8:
         uar_int8=_uar(after, truth),
         same_answer=float((before == after).mean()),
     )
-    write_faces(onnx.load(folder / FACES), exported.model_copy(update={"int8": found}), folder)
+    write_faces(small, exported.model_copy(update={"int8": found}), folder)
     return found
 
 

@@ -7,15 +7,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 
-from affectvlm.errors import ModelError, ScanError
+from affectvlm.cores import usable_cores
+from affectvlm.errors import ConfigError, ModelError, ScanError
 from affectvlm.recognizer.encoder import Encoder
 from affectvlm.recognizer.frames import embed_frames, encode_clips, evenly_chosen
-from affectvlm.recognizer.prediction import UNSURE, Prediction, Predictions
+from affectvlm.recognizer.prediction import Choice, Prediction, Predictions
 from affectvlm.recognizer.softmax import softmax
 from affectvlm.recognizer.source import find_model_folder
 from affectvlm.recognizer.stream import (
@@ -28,6 +30,7 @@ from affectvlm.recognizer.stream import (
 )
 from affectvlm.recognizer.timeline import USUAL_FPS, Timeline, smooth, strengths
 from affectvlm.scan import FaceScan, ScanSequence, normalize, read_scan
+from affectvlm.scan.sequence import check_rate
 from affectvlm.views import Rig, Views, render
 
 Backend = Literal["torch", "onnx"]
@@ -38,7 +41,7 @@ Face = FaceScan | Views | str | Path
 Input = Face | ScanSequence
 """What gets one answer; a folder's path is a sequence."""
 
-WORKERS = min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+WORKERS = min(4, usable_cores())
 """Scans that are brought upright and drawn at a time, one a core: these steps leave Python's lock, and take most of the
 time. More than a few wait for what is left under the lock."""
 
@@ -68,8 +71,8 @@ class Recognizer:
         Parameters
         ----------
         source : str or Path, optional
-            A model's folder, such as the ``model`` of a run, or a hub id, which is fetched unless it was before. None:
-            the one that comes with the package.
+            A model's folder, such as the ``model`` of a run, or a text that is a hub id: the newest is fetched, or,
+            without network, what was fetched before serves. None: the one that comes with the package.
         backend : str
             ``torch``, or ``onnx``: the exported form of the same model (``affectvlm export onnx``), which needs no
             PyTorch.
@@ -78,7 +81,11 @@ class Recognizer:
         ------
         ModelError
             There is no model, or a damaged one.
+        ConfigError
+            There is no such backend.
         """
+        if backend not in get_args(Backend):
+            raise ConfigError(f"expected one of the backends {', '.join(get_args(Backend))}, found {backend!r}")
         folder = find_model_folder(source)
         if backend == "onnx":
             from affectvlm.recognizer.onnx_encoder import OnnxEncoder
@@ -143,14 +150,14 @@ class Recognizer:
     @overload
     def predict(
         self,
-        scans: Sequence[Input],
+        scans: Iterable[Input],
         labels: Sequence[str] | None = None,
         on_progress: Callable[[float], None] = ...,
         fps: float | None = ...,
     ) -> Predictions: ...
     def predict(
         self,
-        scans: Input | Sequence[Input],
+        scans: Input | Iterable[Input],
         labels: Sequence[str] | None = None,
         on_progress: Callable[[float], None] = lambda done: None,
         fps: float | None = None,
@@ -159,11 +166,12 @@ class Recognizer:
 
         Parameters
         ----------
-        scans : FaceScan, Views, path, ScanSequence, or a sequence of them
+        scans : FaceScan, Views, path, ScanSequence, or an iterable of them
             Scans in any unit and pose that :func:`affectvlm.scan.normalize` can mend; the path of a folder stands for
             the sequence of the scans in it.
         labels : sequence of str, optional
-            Classes in one's own words in place of the model's, such as "a person in pain".
+            Classes in one's own words in place of the model's, such as "a person in pain". The likeliest of them is
+            always given; ``unsure`` is an answer among the model's own classes only.
         on_progress : callable
             Called with the number of scans and sequences done so far; a sequence counts in parts.
         fps : float, optional
@@ -178,20 +186,22 @@ class Recognizer:
         ------
         ModelError
             Fewer than two labels, one of them empty, or two the same.
+        ScanError
+            The rate is no number above 0.
         """
         if isinstance(scans, Input):
             return self.predict([scans], labels, on_progress, fps)[0]
-        classes, prompts = self._classes_and_prompts(labels)
+        check_rate(fps)
+        choice = self._choice(labels)
         predictions = Predictions()
-        for start in range(0, len(scans), BATCH):
-            part = scans[start : start + BATCH]
-            predictions += self._answers(part, classes, prompts, _in_parts(on_progress, start, 1), fps)
+        for part in _batches(scans):
+            predictions += self._answers(part, choice, _in_parts(on_progress, len(predictions), 1), fps)
             on_progress(len(predictions))
         return predictions
 
     def stream(
         self,
-        frames: Iterable[Face],
+        frames: str | Path | ScanSequence | Iterable[Face],
         labels: Sequence[str] | None = None,
         *,
         live: bool = False,
@@ -206,14 +216,16 @@ class Recognizer:
         Parameters
         ----------
         frames : iterable of FaceScan, Views or path
+            Or the path of a folder of frames, or a ScanSequence.
         labels : sequence of str, optional
-            Classes in one's own words in place of the model's.
+            Classes in one's own words in place of the model's, as in :meth:`predict`.
         live : bool
             Whether frames come in their own time, as from a camera. They are then read in a thread of their own, and
             when they come faster than they can be answered the newest is taken and older ones are dropped. A list, or
             files, wait instead: every frame is answered.
         fps : float, optional
-            Frames a second. None: those of a live source are timed as they come, others are taken to have 25.
+            Frames a second. None: a ScanSequence may know; else those of a live source are timed as they come, and
+            others are taken to have 25.
         smoothing_s : float
             Time constant of the smoothing, seconds: how long an answer takes to follow the face; 0: none.
 
@@ -221,8 +233,11 @@ class Recognizer:
         ------
         ModelError
             The model reads movement (``rank_pooling``), or the labels are none.
+        ScanError
+            It is a single scan, a folder without any, or the rate is no number above 0.
         """
-        classes, prompts = self._classes_and_prompts(labels)
+        check_rate(fps)
+        choice = self._choice(labels)
         if self.encoder.time == "rank_pooling":
             raise ModelError(
                 "this model reads a whole sequence's movement (model.time `rank_pooling`); for streams train one with "
@@ -232,14 +247,16 @@ class Recognizer:
 
         def judge(frame: Face) -> np.ndarray:
             last.append(self.views(frame))
-            judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), prompts)[0]
+            judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), choice.prompts)[0]
             return judged
 
-        arrivals = newest_of(frames) if live else every_one_of(frames)
+        source, known_fps = _frames_of(frames)
+        fps = fps or known_fps
+        arrivals = newest_of(source) if live else every_one_of(source)
         rate = fps or (None if live else USUAL_FPS)
-        return answer_stream(arrivals, judge, lambda p: self._answer("", p, classes), Smoothing(smoothing_s), rate)
+        return answer_stream(arrivals, judge, lambda p: choice.answer("", p), Smoothing(smoothing_s), rate)
 
-    def predict_proba(self, scans: Face | Sequence[Face], labels: Sequence[str] | None = None) -> np.ndarray:
+    def predict_proba(self, scans: Face | Iterable[Face], labels: Sequence[str] | None = None) -> np.ndarray:
         """Give every class's probability, whether or not the highest is enough for an answer.
 
         Returns
@@ -251,10 +268,10 @@ class Recognizer:
         ScanError
             A scan cannot be read, or shows no face.
         """
-        _, prompts = self._classes_and_prompts(labels)
+        prompts = self._choice(labels).prompts
         return self._probabilities(self.embed(scans), prompts)
 
-    def embed(self, scans: Face | Sequence[Face]) -> np.ndarray:
+    def embed(self, scans: Face | Iterable[Face]) -> np.ndarray:
         """Embed faces in the space that they share with words.
 
         Returns
@@ -266,18 +283,18 @@ class Recognizer:
         ScanError
             A scan cannot be read, or shows no face.
         """
-        if isinstance(scans, Face):
+        if isinstance(scans, Input):
             return self._embed([self.views(scans)])[0]
-        parts = (scans[start : start + BATCH] for start in range(0, len(scans), BATCH))
-        return np.concatenate([self._embed(self._views_of(part)) for part in parts])
+        none = np.empty((0, self.encoder.class_embeddings.shape[1]), np.float32)
+        return np.concatenate([none, *(self._embed(self._views_of(part)) for part in _batches(scans))])
 
-    def views(self, scan: Face) -> Views:
+    def views(self, scan: Input) -> Views:
         """Draw the views of a scan that the model looks at.
 
         Raises
         ------
         ScanError
-            The scan cannot be read, or shows no face.
+            The scan cannot be read, shows no face, or is a sequence.
         ModelError
             Views are of another rig than the model's.
         """
@@ -285,6 +302,11 @@ class Recognizer:
             if scan.rig != self.rig:
                 raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
             return scan
+        if isinstance(scan, ScanSequence):
+            raise ScanError(
+                f"{scan.source}: expected a single scan, found a sequence; ask `predict` for its answer and the course "
+                "of it, or give its frames"
+            )
         loaded = scan if isinstance(scan, FaceScan) else read_scan(scan)
         return render(normalize(loaded).face, self.rig)
 
@@ -295,8 +317,7 @@ class Recognizer:
     def _answers(
         self,
         scans: Sequence[Input],
-        classes: Sequence[str],
-        prompts: np.ndarray,
+        choice: Choice,
         on_progress: Callable[[float], None],
         fps: float | None,
     ) -> list[Prediction]:
@@ -304,25 +325,19 @@ class Recognizer:
         with ThreadPoolExecutor(WORKERS) as pool:
             looked_at = list(pool.map(lambda scan: self._look(scan, fps), scans))
         views = [seen for seen in looked_at if isinstance(seen, Views)]
-        probabilities = iter(self._probabilities(self._embed(views), prompts) if views else ())
+        probabilities = iter(self._probabilities(self._embed(views), choice.prompts) if views else ())
         answers: list[Prediction] = []
         for scan, seen in zip(scans, looked_at, strict=True):
             if isinstance(seen, Views):
-                answers.append(self._answer(_name(scan), next(probabilities), classes))
+                answers.append(choice.answer(_name(scan), next(probabilities)))
             elif isinstance(seen, ScanSequence):
                 on_frame = _in_parts(on_progress, len(answers), len(seen))
-                answers.append(self._answer_sequence(seen, classes, prompts, on_frame))
+                answers.append(self._answer_sequence(seen, choice, on_frame))
             else:
                 answers.append(Prediction(_name(scan), error=str(seen)))
         return answers
 
-    def _answer_sequence(
-        self,
-        sequence: ScanSequence,
-        classes: Sequence[str],
-        prompts: np.ndarray,
-        on_frame: Callable[[float], None],
-    ) -> Prediction:
+    def _answer_sequence(self, sequence: ScanSequence, choice: Choice, on_frame: Callable[[float], None]) -> Prediction:
         """Judge every frame, then the sequence: as a whole if the model looks at sequences, else by its frames."""
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
@@ -331,40 +346,35 @@ class Recognizer:
                 return Prediction(sequence.source, error=f"{sequence.source}: {error}")
             own = self._probabilities(kept.embeddings, self.encoder.class_embeddings)
             strength = smooth(strengths(self.encoder, kept.embeddings, own), kept.usable, sequence.fps)
-            shares = self._probabilities(kept.embeddings, prompts)  # (usable frames, classes)
+            shares = self._probabilities(kept.embeddings, choice.prompts)  # (usable frames, classes)
             answers = [Prediction(_name(frame), error=kept.errors.get(i)) for i, frame in enumerate(sequence.frames)]
             for number, share in zip(kept.usable, shares, strict=True):
-                answers[number] = self._answer(answers[number].path, share, classes)
+                answers[number] = choice.answer(answers[number].path, share)
             timeline = Timeline.of(answers, strength, kept.usable, sequence.fps)
             if self.encoder.frames is None:
                 whole = timeline.weights[kept.usable] @ shares
             else:
                 chosen = kept.usable[evenly_chosen(len(kept.usable), self.encoder.frames)]
                 clip = list(pool.map(self.views, [sequence.frames[number] for number in chosen]))
-                whole = self._probabilities(encode_clips(self.encoder, [clip]), prompts)[0]
-        return replace(self._answer(sequence.source, whole, classes), timeline=timeline)
+                whole = self._probabilities(encode_clips(self.encoder, [clip]), choice.prompts)[0]
+        return replace(choice.answer(sequence.source, whole), timeline=timeline)
 
     def _look(self, scan: Input, fps: float | None) -> Views | ScanSequence | ScanError:
         """Draw what the model looks at; a sequence waits for its turn, and an error is an answer too."""
         try:
-            if isinstance(scan, str | Path) and Path(scan).is_dir():
+            if isinstance(scan, str | Path) and os.path.isdir(scan):  # False where nobody may look
                 return ScanSequence.from_folder(Path(scan), fps)
             return scan if isinstance(scan, ScanSequence) else self.views(scan)
         except ScanError as error:
             return error
 
-    def _answer(self, path: str, probabilities: np.ndarray, classes: Sequence[str]) -> Prediction:
-        best = int(probabilities.argmax())
-        label = classes[best] if probabilities[best] >= self.encoder.unsure_below else UNSURE
-        return Prediction(path, label, dict(zip(classes, probabilities.tolist(), strict=True)))
-
-    def _classes_and_prompts(self, labels: Sequence[str] | None) -> tuple[Sequence[str], np.ndarray]:
-        """Names of the classes, and their embeddings (classes, D): the model's own, or each label as it stands."""
+    def _choice(self, labels: Sequence[str] | None) -> Choice:
+        """Choose among the model's own classes, or among labels, each read as it stands."""
         if labels is None:
-            return self.classes, self.encoder.class_embeddings
+            return Choice(self.classes, self.encoder.class_embeddings, self.encoder.unsure_below)
         if len(labels) < 2 or len(set(labels)) < len(labels) or not all(label.strip() for label in labels):
             raise ModelError(f"expected two labels or more, all of them different and none empty; found {list(labels)}")
-        return labels, self.encoder.encode_text(labels)
+        return Choice(labels, self.encoder.encode_text(labels))
 
     def _embed(self, views: Sequence[Views]) -> np.ndarray:
         """(n, D) float32."""
@@ -377,6 +387,24 @@ class Recognizer:
         # Double precision at the end, so that a row sums to 1 to the last digit that is printed.
         cosines = np.einsum("...d,cd->...c", embeddings, prompts, dtype=np.float64)
         return softmax(self.encoder.logit_scale * cosines)
+
+
+def _batches(scans: Iterable[Input]) -> Iterator[list[Any]]:
+    """Give them a few at a time: a generator's scans are not all in memory together."""
+    rest = iter(scans)
+    while part := list(islice(rest, BATCH)):
+        yield part
+
+
+def _frames_of(frames: str | Path | ScanSequence | Iterable[Face]) -> tuple[Iterable[Face], float | None]:
+    """Give frames and, of a sequence, its rate: a folder's path is the sequence in it, a single scan is refused."""
+    if isinstance(frames, str | Path) and os.path.isdir(frames):
+        frames = ScanSequence.from_folder(Path(frames))
+    if isinstance(frames, ScanSequence):
+        return frames.frames, frames.fps
+    if isinstance(frames, Face):
+        raise ScanError(f"{_name(frames)}: expected a folder of frames, or several scans, found one; ask `predict`")
+    return frames, None
 
 
 def _in_parts(on_progress: Callable[[float], None], before: int, parts: int) -> Callable[[float], None]:

@@ -7,28 +7,21 @@ import shutil
 from pathlib import Path
 
 from affectvlm.errors import ModelError, in_one_line
+from affectvlm.model_files import FORMS, MODEL_FILES
 
 BUNDLED = Path(__file__).parent / "bundled"
 """The model that comes with the package."""
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
-CARD, RECORD = "README.md", "training.json"
-"""What is said of a model, for people and for programs."""
-
-MODEL_FILES = (
-    *("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"),
-    *("onnx.json", "faces.onnx", "words.onnx", "words.json"),
-    *(RECORD, CARD),
-)
-"""What a model's folder holds, and a hub's repository is asked for: never a pickle, never code."""
-
 ANSWER_WITHIN_S = 3.0
 """The hub, or what was fetched before serves: a machine without network does not wait."""
 
 
 def find_model_folder(source: str | Path | None) -> Path:
-    """Find a model's folder, fetching it from the hub if its id was given and it was not fetched before.
+    """Find a model's folder; a text that names no folder and can be a hub id is asked for there, the newest is fetched.
+
+    Without an answer, what was fetched before serves.
 
     Raises
     ------
@@ -38,9 +31,9 @@ def find_model_folder(source: str | Path | None) -> Path:
     if source is None:
         return BUNDLED
     folder = Path(source).expanduser()
-    if folder.exists() or not _HUB_ID.fullmatch(str(source)):
+    if isinstance(source, Path) or folder.exists() or not _HUB_ID.fullmatch(source):
         return folder
-    return _fetched(str(source))
+    return _fetched(source)
 
 
 def _fetched(repo_id: str) -> Path:
@@ -63,6 +56,6 @@ def _fetched(repo_id: str) -> Path:
 
 def copy_model(folder: Path, to: Path) -> None:
     """Copy a model's files but card and record, and nothing else that lies beside them."""
-    for name in MODEL_FILES:
-        if name not in (CARD, RECORD) and (folder / name).is_file():
+    for name in FORMS:
+        if (folder / name).is_file():
             shutil.copyfile(folder / name, to / name)

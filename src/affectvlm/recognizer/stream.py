@@ -1,7 +1,8 @@
-"""A live face: one smoothed answer a frame, causal, with bounded memory, and never further behind than one frame.
+"""A live face: one smoothed answer a frame, causal, with bounded memory, and late by two frames' work at most.
 
 A live source is read by a thread of its own into a box that holds one frame. A newer frame takes the older one's
-place, so that what is answered next is always the newest: a slow machine answers fewer frames, none of them late.
+place, so that what is answered next is always the newest: a slow machine answers fewer frames, and falls no further
+behind.
 """
 
 from __future__ import annotations

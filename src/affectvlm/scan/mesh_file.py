@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +64,26 @@ def read_mesh(path: Path, folder: OwnFolder) -> FaceScan:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep trimesh from logging and warning: what matters is said once, in our own words."""
-    logger = logging.getLogger("trimesh")
-    was_disabled, logger.disabled = logger.disabled, True
+    """Keep trimesh's log and numpy's warnings of bad numbers to itself: what matters is said once, in our own words.
+
+    In this thread alone, and nothing is switched for the process: others read scans, and are warned, at the same time.
+    """
+    reading = _reading.set(True)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with np.errstate(all="ignore"):
             yield
     finally:
-        logger.disabled = was_disabled
+        _reading.reset(reading)
+
+
+def _of_others(record: logging.LogRecord) -> bool:
+    """Pass what trimesh logs when it was not called from here."""
+    return not _reading.get()
+
+
+_reading: ContextVar[bool] = ContextVar("_reading", default=False)
+for _logger in ("trimesh", "trimesh.util"):  # by trimesh's version; a filter does not see what loggers below it get
+    logging.getLogger(_logger).addFilter(_of_others)
 
 
 def _load_parts(path: Path, folder: OwnFolder) -> tuple[list[Part], int]:

@@ -9,6 +9,8 @@ import numba
 import numpy as np
 
 from affectvlm.errors import ScanError
+from affectvlm.scan.around import look_around
+from affectvlm.scan.body import reach_below
 from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.other_face import other_face
@@ -76,7 +78,8 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     face = scan.kept(inside)
     face = face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
     face, cleaning = clean(face, radius_mm)
-    quality = judge(face, cleaning, pose.misfit, other_face(scan, pose))
+    around = look_around(scan, pose)
+    quality = judge(face, cleaning, pose.misfit, other_face(scan, pose, around), reach_below(around))
     if quality.score < REFUSED_BELOW:
         raise ScanError(
             f"{scan.source}: expected a scan of a face, found one that cannot be used: {'; '.join(quality.reasons)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from affectvlm.scan.around import Around
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.pose import UNITS, Pose, whole
 from affectvlm.scan.registration import glance
@@ -15,11 +16,8 @@ HEAD_LOW_MM, HEAD_HIGH_MM = (-90.0, -130.0, -230.0), (90.0, 180.0, 60.0)
 FACE_MM2 = 10_000.0
 """Half a face: less surface than this shows none."""
 
-SAMPLED = 5000
-"""So many triangles tell how much surface there is."""
 
-
-def other_face(scan: FaceScan, pose: Pose) -> float:
+def other_face(scan: FaceScan, pose: Pose, around: Around) -> float:
     """Tell how unlike a face everything is that is not the head of the face that was found.
 
     Shoulders, hair, a hand or a wall may be there; only surface enough for a face is looked at, and only glanced at.
@@ -29,26 +27,22 @@ def other_face(scan: FaceScan, pose: Pose) -> float:
     scan : FaceScan
     pose : Pose
         Of the face that was found.
+    around : Around
 
     Returns
     -------
     float
         A misfit: 0 (certainly another face) to 1 (nothing like one, or nothing at all).
     """
-    factor = UNITS[pose.unit]
-    every = max(1, len(scan.triangles) // SAMPLED)
-    sample = scan.triangles[::every]
-    corners = ((scan.vertices[sample] * factor).reshape(-1, 3) - pose.nose) @ pose.rotation
-    corners = corners[np.repeat(_beyond(corners).reshape(-1, 3).all(axis=1), 3)].reshape(-1, 3, 3)
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum() / 2
-    if area * every < FACE_MM2:
+    if around.areas[_beyond(around.corners).all(axis=1)].sum() < FACE_MM2:
         return 1.0
+    factor = UNITS[pose.unit]
     beyond = _beyond((scan.vertices * factor - pose.nose) @ pose.rotation)
     surface = surfels(scan.vertices, scan.triangles[whole(scan.triangles, beyond)], factor)
     return 1.0 if surface is None else glance(surface)
 
 
 def _beyond(points: np.ndarray) -> np.ndarray:
-    """(N,) bool: outside the head's place."""
-    beyond: np.ndarray = np.any((points < HEAD_LOW_MM) | (points > HEAD_HIGH_MM), axis=1)
+    """(..., 3) -> (...) bool: outside the head's place."""
+    beyond: np.ndarray = np.any((points < HEAD_LOW_MM) | (points > HEAD_HIGH_MM), axis=-1)
     return beyond

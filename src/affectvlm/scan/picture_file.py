@@ -95,4 +95,6 @@ class PictureFile:
 
 def rgb(picture: Image.Image) -> np.ndarray:
     """(H, W, 3) uint8 pixels of an open picture of any mode; transparency is left out."""
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")  # Pillow warns when it is to leave a palette's transparency out itself
     return np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))

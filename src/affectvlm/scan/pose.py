@@ -17,6 +17,9 @@ MIN_VERTICES = 100
 
 UNITS: dict[str, float] = {"millimetres": 1.0, "centimetres": 10.0, "decimetres": 100.0, "metres": 1000.0}
 
+SMALLEST_MM, BODY_MM = 75.0, 2500.0
+"""Extent of the least of a face that is enough, and of the tallest body."""
+
 DOWN_DEG = 3.5
 """The nose tip is what is foremost for who looks from so far below: between the face models' landmarks 31, of which
 ICT-FaceKit's is above the foremost point and MakeHuman's below."""
@@ -66,30 +69,36 @@ def find_pose(scan: FaceScan) -> Pose:
             f"{scan.source}: expected a face of at least {MIN_VERTICES} vertices, found {len(scan.vertices)}; "
             "give a finer scan"
         )
-    unit = _unit(scan)
-    surface = surfels(scan.vertices, scan.triangles, UNITS[unit])
-    if surface is None:
-        raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
-    fit = find_face(surface)
-    if fit.misfit > MAX_MISFIT:
-        raise ScanError(
-            f"{scan.source}: expected a scan of a face, found none in it, or not enough of one (misfit "
-            f"{fit.misfit:.2f}); show both halves, brows to chin, and crop the scan to the head"
-        )
-    facing = turned_out(scan) if surface.inside_out else scan
-    tip = nose_tip(facing, fit.nose, fit.rotation, UNITS[unit])
-    return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
+    misfits = []
+    for unit in _units(scan):
+        surface = surfels(scan.vertices, scan.triangles, UNITS[unit])
+        if surface is None:
+            raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
+        fit = find_face(surface)
+        if fit.misfit <= MAX_MISFIT:
+            facing = turned_out(scan) if surface.inside_out else scan
+            tip = nose_tip(facing, fit.nose, fit.rotation, UNITS[unit])
+            return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
+        misfits.append(fit.misfit)
+    raise ScanError(
+        f"{scan.source}: expected a scan of a face, found none in it, or not enough of one (misfit "
+        f"{min(misfits):.2f}); show both halves, brows to chin, and crop the scan to the head"
+    )
 
 
-def _unit(scan: FaceScan) -> str:
-    """Guess the unit from the scan's extent: a face with or without head and shoulders is 75 to 750 mm."""
+def _units(scan: FaceScan) -> list[str]:
+    """Guess the unit from the scan's extent; more than one is possible, the likeliest comes first.
+
+    A face with or without head and shoulders is 75 to 750 mm. What is taller is more of a body, up to 2.5 m, and could
+    be a face in the unit below as well.
+    """
     vertices = scan.vertices[:: max(1, len(scan.vertices) // 2000)]
     low, high = np.percentile(vertices, [1, 99], axis=0)
     extent = abs(float((high - low).max()))  # what is 0 may come out as -0
-    for unit, factor in UNITS.items():
-        if extent * factor >= 75:
-            return unit
-    raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
+    large = [unit for unit, factor in UNITS.items() if extent * factor >= SMALLEST_MM]
+    if not large:
+        raise ScanError(f"{scan.source}: expected a face, found an extent of {extent:.3g}, too small in any unit")
+    return large[:1] + [unit for unit in large[1:] if extent * UNITS[unit] <= BODY_MM]
 
 
 def turned_out(scan: FaceScan) -> FaceScan:

@@ -62,6 +62,8 @@ SCALES: dict[str, tuple[float, float]] = {
     "misfit": (0.97 * MAX_MISFIT, 0.88 * MAX_MISFIT),
     # The second of two faces has 0.24 to 0.54 (48 pairs), shoulders have 0.71 and more (8 heads).
     "other_face": (0.6, 0.66),
+    # Bodies of adults and children 1.2 m tall and more have 930 to 1440; what goes down to the hips has 710 at most.
+    "reach_mm": (840.0, 740.0),
     "nose_mm": (6.0, 12.0),
     "bridge_mm": (5.0, 9.0),
     "sockets_mm": (0.0, 1.2),
@@ -78,6 +80,7 @@ SENTENCES: dict[str, str] = {
     "noise_mm": "too rough: vertices are {value:.1f} mm off their neighbours",
     "misfit": "unlike a face (misfit {value:.2f})",
     "other_face": "another face is in the scan; crop it to one head",
+    "reach_mm": "it goes on {value:.0f} mm below the nose, as a body does; crop it to the head and shoulders",
     "nose_mm": "flat nose: it stands {value:.0f} mm before the cheeks",
     "bridge_mm": "flat nose: its tip stands {value:.0f} mm before its bridge",
     "sockets_mm": "shallow bridge of the nose: it stands {value:.1f} mm before the eyes",
@@ -99,7 +102,8 @@ class Quality:
         (NaN where it is not seen); ``holes_left``;
         ``spacing_mm``, the distance between neighbouring vertices; ``noise_mm``, see
         :class:`~affectvlm.scan.clean.Cleaning`; ``misfit``, see :class:`~affectvlm.scan.pose.Pose`; ``other_face``,
-        see :func:`~affectvlm.scan.other_face.other_face`.
+        see :func:`~affectvlm.scan.other_face.other_face`; ``reach_mm``, see
+        :func:`~affectvlm.scan.body.reach_below`.
     """
 
     score: float
@@ -107,7 +111,7 @@ class Quality:
     measures: Mapping[str, float] = field(default_factory=dict)
 
 
-def judge(face: FaceScan, cleaning: Cleaning, misfit: float, other: float) -> Quality:
+def judge(face: FaceScan, cleaning: Cleaning, misfit: float, other: float, reach_mm: float) -> Quality:
     """Judge a normalised, cleaned face.
 
     Parameters
@@ -118,6 +122,8 @@ def judge(face: FaceScan, cleaning: Cleaning, misfit: float, other: float) -> Qu
         Its pose's.
     other : float
         The misfit of what else may be a face in the scan.
+    reach_mm : float
+        How far below the nose tip the scan goes on.
     """
     depth = front_depth(face.vertices, face.triangles)
     measures = {name: _share(depth, *region) for name, region in REGIONS.items()}
@@ -128,6 +134,7 @@ def judge(face: FaceScan, cleaning: Cleaning, misfit: float, other: float) -> Qu
         "noise_mm": cleaning.noise_mm,
         "misfit": misfit,
         "other_face": other,
+        "reach_mm": reach_mm,
     }
     scores = {name: _score(value, *SCALES[name]) for name, value in measures.items()}
     worst = sorted((score, name) for name, score in scores.items() if score < TOLD_BELOW)

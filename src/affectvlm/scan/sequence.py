@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,11 +25,19 @@ class ScanSequence:
         Frames a second, where it is known.
     source : str
         The folder, or another word for where it comes from.
+
+    Raises
+    ------
+    ScanError
+        The rate is no number above 0.
     """
 
     frames: tuple[FaceScan | Path, ...]
     fps: float | None = None
     source: str = "sequence"
+
+    def __post_init__(self) -> None:
+        check_rate(self.fps)
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -45,19 +54,41 @@ class ScanSequence:
         Raises
         ------
         ScanError
-            It holds no scan.
+            It holds no scan, or cannot be looked into.
         """
-        files = sorted((path for path in folder.iterdir() if is_scan(path)), key=_as_counted)
+        try:
+            files = sorted((path for path in folder.iterdir() if _is_frame(path)), key=_as_counted)
+            within = [] if files else [inner.name for inner in sorted(folder.iterdir()) if _holds_scans(inner)]
+        except OSError as error:
+            raise ScanError(
+                f"{folder}: expected a folder of frames that can be read, found {error.strerror}"
+            ) from error
         if not files:
-            within = [inner.name for inner in sorted(folder.iterdir()) if _holds_scans(inner)]
             found = f"; its folder {within[0]} has some: name that one" if within else ""
             raise ScanError(f"{folder}: expected a folder of frames, one scan a file; found no scan in it{found}")
         return cls(tuple(files), fps, str(folder))
 
 
+def check_rate(fps: float | None) -> None:
+    """Refuse what is no number of frames a second.
+
+    Raises
+    ------
+    ScanError
+        It is 0, negative, infinite or no number; None is a rate that is not known.
+    """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise ScanError(f"expected a number of frames a second above 0, or None where it is not known; found {fps}")
+
+
+def _is_frame(path: Path) -> bool:
+    """Whether a file is a scan and not hidden: some systems put a hidden file of the same ending beside each."""
+    return not path.name.startswith(".") and is_scan(path)
+
+
 def _holds_scans(folder: Path) -> bool:
     """Whether a folder holds a scan itself."""
-    return folder.is_dir() and any(is_scan(path) for path in folder.iterdir())
+    return folder.is_dir() and any(_is_frame(path) for path in folder.iterdir())
 
 
 def _as_counted(path: Path) -> list[tuple[int, str]]:

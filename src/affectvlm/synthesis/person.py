@@ -158,7 +158,8 @@ def _draw_mixture(
         # A model that lacks the action unit leaves its share to the others.
         shares[s, known] = drawn[unit][known] + (1 - drawn[unit][known].sum()) / len(known)
     # What the others give up is the model's own again; at a variety of 1 the shares are as drawn, to the last bit.
-    shares = np.float32(variety) * shares + np.float32(1 - variety) * np.eye(1, shares.shape[1], dtype=np.float32)
+    shares *= np.float32(variety)
+    shares[:, 0] += np.float32(1 - variety)
     mixed = shares[:, 0, None, None] * own
     for share, (shapes, _) in zip(shares.T[1:], loans, strict=True):
         mixed += share[:, None, None] * shapes

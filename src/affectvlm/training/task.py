@@ -113,9 +113,9 @@ class AffectVLMTask(lightning.LightningModule):
         if self.trainer.world_size > 1:
             share_buffers(self)
         self.class_embeddings = self.model.encode_classes()  # (classes, D)
-        pairs = torch.triu_indices(*2 * [len(self.class_embeddings)], offset=1)
-        cosines = (self.class_embeddings @ self.class_embeddings.T)[tuple(pairs)]
-        self.log("prompts_alike", cosines.mean())
+        count = len(self.class_embeddings)
+        first, second = torch.triu_indices(count, count, offset=1)
+        self.log("prompts_alike", (self.class_embeddings[first] * self.class_embeddings[second]).sum(dim=1).mean())
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Classify the validation subjects."""
