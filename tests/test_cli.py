@@ -71,7 +71,9 @@ def test_the_version_is_the_packages(affectvlm):
 def test_help_lists_every_command(affectvlm):
     status, text, _ = affectvlm("--help")
     assert status == 0
-    assert set(COMMANDS) == {"demo", "synth", "inspect", "prepare", "train", "evaluate", "predict", "show", "app"}
+    assert set(COMMANDS) == {
+        *("demo", "synth", "inspect", "prepare", "train", "evaluate", "predict", "show", "app", "export"),
+    }
     for name in COMMANDS:
         assert re.search(rf"^\W*{name}\s+\w", text, re.MULTILINE), name
 

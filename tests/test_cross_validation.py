@@ -132,7 +132,7 @@ def test_the_canary_can_sing_a_label_that_leaks_into_the_picture_is_found(tiny_s
             return views
 
     monkeypatch.setattr(cross_validation, "PreparedSet", lambda folder: _shuffled_within_subjects(Leaky(folder), 7))
-    config = CONFIG.model_copy(update={"epochs": 3})
+    config = CONFIG.model_copy(update={"epochs": 6})
     leaky = _shuffled_within_subjects(Leaky(tiny_set), 7)
     metrics = cross_validate(leaky, config, tmp_path, 3, 1, RunRecord(0))
     predictions = pd.read_parquet(tmp_path / "predictions.parquet")

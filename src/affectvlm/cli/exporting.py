@@ -13,7 +13,11 @@ from affectvlm.errors import ConfigError
 from affectvlm.model_files import RECORD
 
 commands = typer.Typer()
-export = typer.Typer(help="Write a model in the form of another runtime.", no_args_is_help=True)
+export = typer.Typer(
+    help="Write a model in the form of another runtime.",
+    epilog="Example: `affectvlm export onnx runs/demo/model`",
+    no_args_is_help=True,
+)
 commands.add_typer(export, name="export")
 
 
