@@ -131,9 +131,8 @@ def answers(recognizer: Recognizer, study: Study) -> pd.DataFrame:
 def _shown(study: Study, take: Take, number: int) -> Shown:
     scan = _as_it_came(study.record(take).scan, np.random.default_rng([SEED, number]))
     assert take.emotion is not None
-    return Shown(
-        study.source.name, study.sensor, take.subject.name, take.emotion, take.intensity, take.subject.attributes, scan
-    )
+    subject = f"{take.subject.name[0]}{int(take.subject.name[1:]):04d}"  # the same in all protocols
+    return Shown(study.source.name, study.sensor, subject, take.emotion, take.intensity, take.subject.attributes, scan)
 
 
 def _as_it_came(scan: FaceScan, rng: np.random.Generator) -> FaceScan:

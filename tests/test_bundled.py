@@ -8,7 +8,9 @@ from scipy.spatial.transform import Rotation
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer.onnx_encoder import OnnxEncoder
 from affectvlm.recognizer.source import BUNDLED
+from affectvlm.recognizer.torch_encoder import TorchEncoder
 from affectvlm.synthesis.generate import Study
 from affectvlm.synthesis.library import FaceSource
 
@@ -18,7 +20,7 @@ SEED = 1234
 
 @pytest.fixture(scope="module")
 def recognizer():
-    return Recognizer.from_pretrained()
+    return Recognizer.from_pretrained(backend="torch")
 
 
 @pytest.fixture(scope="module")
@@ -54,12 +56,18 @@ def test_its_record_says_what_it_learned_from():
 
 def test_both_backends_give_the_same(recognizer, shown):
     _, scans = shown
-    exported = Recognizer.from_pretrained(backend="onnx")
+    exported = Recognizer.from_pretrained()  # onnxruntime is installed wherever tests run
+    assert isinstance(exported.encoder, OnnxEncoder)
     np.testing.assert_allclose(exported.predict_proba(scans[:8]), recognizer.predict_proba(scans[:8]), atol=1e-4)
     words = ["a smiling person", "a frightened person"]
     np.testing.assert_allclose(
         exported.predict_proba(scans[:2], words), recognizer.predict_proba(scans[:2], words), atol=1e-4
     )
+
+
+def test_without_onnxruntime_it_runs_on_pytorch(monkeypatch):
+    monkeypatch.setattr("affectvlm.recognizer.recognizer.find_spec", lambda name: None)
+    assert isinstance(Recognizer.from_pretrained().encoder, TorchEncoder)
 
 
 def test_it_reads_new_people_in_any_pose(recognizer, shown):

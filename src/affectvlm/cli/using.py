@@ -34,8 +34,11 @@ def predict(
     ] = None,
     style: Annotated[Style, typer.Option("--format", help="How answers are printed.")] = Style.table,
     backend: Annotated[
-        RuntimeOption, typer.Option(help="What runs the model; onnx starts sooner, see `affectvlm export`.")
-    ] = RuntimeOption.torch,
+        RuntimeOption | None,
+        typer.Option(
+            help="What runs the model; onnx, where it is installed, for the one that comes along, else torch."
+        ),
+    ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of a folder.", min=0.1, max=1000)] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a sequence's course: a picture, PNG.")] = None,
 ) -> None:
@@ -53,7 +56,7 @@ def predict(
     with working("loading the model"):
         from affectvlm.recognizer import Recognizer
 
-        recognizer = Recognizer.from_pretrained(model, backend.value)
+        recognizer = Recognizer.from_pretrained(model, None if backend is None else backend.value)
     with progress_bar("scans", len(scans)) as done, compiling_told():
         predictions = recognizer.predict(scans, labels or None, done, fps)
     print_predictions(predictions, labels or recognizer.classes, style.value)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -65,7 +66,7 @@ class Recognizer:
         self._folder = folder
 
     @classmethod
-    def from_pretrained(cls, source: str | Path | None = None, backend: Backend = "torch") -> Recognizer:
+    def from_pretrained(cls, source: str | Path | None = None, backend: Backend | None = None) -> Recognizer:
         """Open a model.
 
         Parameters
@@ -73,9 +74,10 @@ class Recognizer:
         source : str or Path, optional
             A model's folder, such as the ``model`` of a run, or a text that is a hub id: the newest is fetched, or,
             without network, what was fetched before serves. None: the one that comes with the package.
-        backend : str
+        backend : str, optional
             ``torch``, or ``onnx``: the exported form of the same model (``affectvlm export onnx``), which needs no
-            PyTorch.
+            PyTorch. None: ``onnx`` for the model that comes with the package, which has an export, if onnxruntime is
+            installed; else ``torch``.
 
         Raises
         ------
@@ -84,9 +86,11 @@ class Recognizer:
         ConfigError
             There is no such backend.
         """
-        if backend not in get_args(Backend):
+        if backend is not None and backend not in get_args(Backend):
             raise ConfigError(f"expected one of the backends {', '.join(get_args(Backend))}, found {backend!r}")
         folder = find_model_folder(source)
+        if backend is None and source is None and find_spec("onnxruntime") is not None:
+            backend = "onnx"
         if backend == "onnx":
             from affectvlm.recognizer.onnx_encoder import OnnxEncoder
 
@@ -322,8 +326,11 @@ class Recognizer:
         fps: float | None,
     ) -> list[Prediction]:
         """Answer some scans together, and the sequences among them one by one."""
-        with ThreadPoolExecutor(WORKERS) as pool:
-            looked_at = list(pool.map(lambda scan: self._look(scan, fps), scans))
+        if len(scans) == 1:  # a thread is not worth its start
+            looked_at = [self._look(scans[0], fps)]
+        else:
+            with ThreadPoolExecutor(WORKERS) as pool:
+                looked_at = list(pool.map(lambda scan: self._look(scan, fps), scans))
         views = [seen for seen in looked_at if isinstance(seen, Views)]
         probabilities = iter(self._probabilities(self._embed(views), choice.prompts) if views else ())
         answers: list[Prediction] = []

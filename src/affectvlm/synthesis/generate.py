@@ -201,9 +201,9 @@ class Study:
     def description(self) -> str:
         """What is made, in a line."""
         performed = self.capture.name if self.capture else self.protocol
-        faces = " with expressions of ".join([self.source.name, *(lender.name for lender in self.lenders)])
+        lent = f" with expressions of {' and '.join(s.name for s in self.lenders)} too" if self.lenders else ""
         return (
-            f"synthetic: {faces} faces, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
+            f"synthetic: {self.source.name} faces{lent}, {self.subjects} subjects, {performed}, sensor {self.sensor}, "
             f"variety {self.variety:g}, seed {self.seed}"
         )
 

@@ -176,7 +176,7 @@ def _readme(study: Study, format: TreeFormat) -> str:
 Made by AffectVLM {__version__}. Folders and files are named as in {data_set}, so that the same programs read
 them; nothing was taken from that data set.
 
-Face model: {" with expressions of ".join(source.name for source in (study.source, *study.lenders))}
+Face model: {", with expressions of ".join(source.name for source in (study.source, *study.lenders))}
 Subjects:   {study.subjects}
 {f"Performed:  {study.capture.name}" if study.capture else f"Protocol:   {study.protocol}"}
 Sensor:     {study.sensor}
