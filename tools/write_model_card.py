@@ -43,15 +43,20 @@ def main() -> None:
     """Gather, write the record, render the card."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--judged", type=Path, required=True, help="folder of the bundled model's judgement")
-    parser.add_argument("--left-out", nargs="*", default=[], metavar="FACES=FOLDER", help="of models without them")
+    parser.add_argument(
+        "--left-out", nargs="*", default=[], metavar="WHAT=FOLDER", help="face models and sensors, of models without"
+    )
     parser.add_argument("--refused", nargs="*", default=[], metavar="WHAT=COUNT:REFUSED")
     options = parser.parse_args()
     report, answers = _read(options.judged)
     results = [_result(row) for row in report["rows"] if row["source"] != "all"]
     for name, _, folder in (word.partition("=") for word in options.left_out):
         rows, _ = _read(Path(folder))
-        of_it = [row for row in rows["rows"] if row["source"] == name and row["sensor"] == "all sensors"]
-        results += [_result(row, "the face model (another model, trained without it)") for row in of_it]
+        results += [
+            _result(row, f"{name} (by another model, trained without it)")
+            for row in rows["rows"]
+            if (row["source"], row["sensor"]) in ((name, "all sensors"), ("all", name))
+        ]
     record = TrainingRecord.read(BUNDLED / "training.json")
     assert record is not None
     made = answers[(answers["sensor"] != "captured movement") & answers["error"].isna()]
