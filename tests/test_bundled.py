@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 from scipy.spatial.transform import Rotation
 
 from affectvlm.emotions import EMOTIONS
@@ -78,3 +79,10 @@ def test_it_reads_new_people_in_any_pose(recognizer, shown):
     right = np.array([a == b for a, b in zip(best, emotions, strict=True)])
     # A guess is right in 10 of 70; what the model reaches is measured by benchmarks/bundled_model.py.
     assert right.mean() > 0.55
+
+
+def test_its_weights_say_what_they_were_made_for_in_one_entry():
+    """Several are written in an order that changes from run to run: the same model would not be the same bytes."""
+    with safe_open(BUNDLED / "model.safetensors", "np") as weights:
+        (made_for,) = weights.metadata().values()
+    assert json.loads(made_for)["classes"] == [*EMOTIONS, "neutral"]

@@ -181,7 +181,8 @@ class AffectVLM(nn.Module):
 
     def _identity(self) -> dict[str, str]:
         """What the weights were made for, kept inside their file: no other configuration can be put beside them."""
-        return {"classes": json.dumps(self.classes), "rig_fingerprint": self.rig.fingerprint}
+        # One entry: several would be written in any order, and the same model would not be the same bytes.
+        return {"made_for": json.dumps({"classes": self.classes, "rig_fingerprint": self.rig.fingerprint})}
 
     @classmethod
     def load(cls, folder: Path) -> AffectVLM:
