@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from carry_over import face_sources
 from scipy.spatial.transform import Rotation
 
 from affectvlm.console import progress_bar
@@ -82,11 +83,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     recognizer = Recognizer.from_pretrained(options.model)
-    everything = [
-        FaceSource(),
-        FaceSource.find("ict-facekit", options.ict),
-        FaceSource.find("makehuman", options.makehuman),
-    ]
+    everything = face_sources(options.ict, options.makehuman)
     sources = [source for source in everything if options.faces is None or source.name in options.faces]
     studies = [
         study

@@ -35,6 +35,7 @@ from heads import turned_heads
 from rendering import PACKAGES, RIG, Other, make_face
 from transformers import CLIPConfig, CLIPModel
 
+from affectvlm.cores import usable_cores
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ScanError
 from affectvlm.model import AffectVLM, ModelConfig
@@ -96,12 +97,9 @@ def main() -> None:
 
 def _say_where(heads: Sequence[FaceScan], model: Path) -> None:
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "torch", "transformers"))
-    print(f"{platform.machine()}, {_cores()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()},")
+    load, python = os.getloadavg()[0], platform.python_version()
+    print(f"{platform.machine()}, {usable_cores()} cores, load {load:.1f}, Python {python},")
     print(f"{libraries}; {len(heads)} heads of {len(heads[0].vertices)} vertices; model {model.name}.")
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _random_model(folder: Path) -> Path:

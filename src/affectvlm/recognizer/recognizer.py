@@ -10,7 +10,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
+from typing import Any, Literal, TypeVar, get_args, overload
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from affectvlm.recognizer.timeline import USUAL_FPS, Timeline, smooth, strengths
 from affectvlm.scan import FaceScan, ScanSequence, normalize, read_scan
 from affectvlm.scan.sequence import check_rate
 from affectvlm.views import Rig, Views, render
+
+Given = TypeVar("Given")
+Seen = TypeVar("Seen")
 
 Backend = Literal["torch", "onnx"]
 
@@ -290,7 +293,7 @@ class Recognizer:
         if isinstance(scans, Input):
             return self._embed([self.views(scans)])[0]
         none = np.empty((0, self.encoder.class_embeddings.shape[1]), np.float32)
-        return np.concatenate([none, *(self._embed(self._views_of(part)) for part in _batches(scans))])
+        return np.concatenate([none, *(self._embed(_in_threads(self.views, part)) for part in _batches(scans))])
 
     def views(self, scan: Input) -> Views:
         """Draw the views of a scan that the model looks at.
@@ -314,10 +317,6 @@ class Recognizer:
         loaded = scan if isinstance(scan, FaceScan) else read_scan(scan)
         return render(normalize(loaded).face, self.rig)
 
-    def _views_of(self, scans: Sequence[Face]) -> list[Views]:
-        with ThreadPoolExecutor(WORKERS) as pool:
-            return list(pool.map(self.views, scans))
-
     def _answers(
         self,
         scans: Sequence[Input],
@@ -326,11 +325,7 @@ class Recognizer:
         fps: float | None,
     ) -> list[Prediction]:
         """Answer some scans together, and the sequences among them one by one."""
-        if len(scans) == 1:  # a thread is not worth its start
-            looked_at = [self._look(scans[0], fps)]
-        else:
-            with ThreadPoolExecutor(WORKERS) as pool:
-                looked_at = list(pool.map(lambda scan: self._look(scan, fps), scans))
+        looked_at = _in_threads(lambda scan: self._look(scan, fps), scans)
         views = [seen for seen in looked_at if isinstance(seen, Views)]
         probabilities = iter(self._probabilities(self._embed(views), choice.prompts) if views else ())
         answers: list[Prediction] = []
@@ -417,6 +412,14 @@ def _frames_of(frames: str | Path | ScanSequence | Iterable[Face]) -> tuple[Iter
 def _in_parts(on_progress: Callable[[float], None], before: int, parts: int) -> Callable[[float], None]:
     """Give what is to be told how many parts are done of what comes after ``before`` others."""
     return lambda done: on_progress(before + done / parts)
+
+
+def _in_threads(look: Callable[[Given], Seen], scans: Sequence[Given]) -> list[Seen]:
+    """Look at several scans at a time, in their order; for a single one a thread is not worth its start."""
+    if len(scans) == 1:
+        return [look(scans[0])]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(look, scans))
 
 
 def _name(scan: Input) -> str:

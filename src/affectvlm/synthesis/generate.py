@@ -328,7 +328,7 @@ class Study:
         if self.capture is not None:
             return _captured(self.capture, self.fps)
         folder = take.key.split("/")[1]
-        return _performance(self.source, self.seed, take.subject.number, self.variety, self.fps, folder)
+        return _performance(self.source, self.seed, take.subject.number, self.variety, self.fps, folder, self.lenders)
 
     def _person(self, number: int) -> Person:
         return _person(self.source, self.seed, number, self.variety, self.lenders)
@@ -364,7 +364,7 @@ def _normalized(study: Study, take: Take) -> FaceScan:
 
 
 @lru_cache(maxsize=2)
-def _person(source: FaceSource, seed: int, number: int, variety: float, lenders: tuple[FaceSource, ...] = ()) -> Person:
+def _person(source: FaceSource, seed: int, number: int, variety: float, lenders: tuple[FaceSource, ...]) -> Person:
     """Kept while his takes are made, one after the other."""
     loans = [_loan(lender, source) for lender in lenders]
     return draw_person(load_face_model(source), _generator(source, seed, number, _SUBJECT), variety, loans)
@@ -388,10 +388,18 @@ def _captured(file: Path, fps: float) -> Performance:
 
 
 @lru_cache(maxsize=6)
-def _performance(source: FaceSource, seed: int, number: int, variety: float, fps: float, folder: str) -> Performance:
+def _performance(
+    source: FaceSource,
+    seed: int,
+    number: int,
+    variety: float,
+    fps: float,
+    folder: str,
+    lenders: tuple[FaceSource, ...],
+) -> Performance:
     rng = _generator(source, seed, number, _TAKE, list(SEQUENCES).index(folder) + 1)
     if SEQUENCES[folder] == "neutral":
         return look_around(rest(NEUTRAL_S, fps, rng), rng) if folder == REST else speak(NEUTRAL_S, fps, rng)
     emotion = SEQUENCES[folder]
-    style = _person(source, seed, number, variety).style
+    style = _person(source, seed, number, variety, lenders).style  # the person whose face it is: drawn once
     return perform(draw_expression(style, emotion, INTENSITIES[-1], rng), emotion, fps, rng)
