@@ -122,3 +122,30 @@ def test_gains_and_turns_have_the_spread_that_is_stated():
     fields = np.concatenate([module._draw_movement(MODEL.neutral, np.random.default_rng(s), 1.0) for s in range(60)])
     np.testing.assert_allclose(np.log(fields[:, 0]).std(), module.MOVEMENT_SPREAD, rtol=0.15)
     np.testing.assert_allclose(np.degrees(fields[:, 1:].std(axis=0)), module.TURN_SPREAD_DEG, rtol=0.15)
+
+
+def test_each_action_unit_moves_in_a_way_of_its_own_and_both_sides_alike():
+    names = list(MODEL.shape_names)
+    moved = module._draw_units(names, MODEL.shapes, MODEL.neutral, np.random.default_rng(5), 1.0)
+    by_name, own = dict(zip(names, moved, strict=True)), dict(zip(names, MODEL.shapes, strict=True))
+    flipped = np.array([-1, 1, 1], np.float32)
+    for unit in ("AU1", "AU4"):  # whose own shapes are mirror images
+        left, right = by_name[f"{unit}_L"], by_name[f"{unit}_R"]
+        np.testing.assert_allclose(left[mirror()] * flipped, right, atol=2e-3)
+    # Two units are changed by different fields: by the ratio of lengths where both move.
+    gains = []
+    for unit in ("AU1_L", "AU4_L"):
+        length = np.linalg.norm(own[unit], axis=1)
+        gains.append(np.linalg.norm(by_name[unit], axis=1)[length > 0.5].mean() / length[length > 0.5].mean())
+    assert abs(gains[0] - gains[1]) > 0.01
+
+
+def test_the_units_own_movement_has_the_spread_that_is_stated():
+    ones = np.ones((1, *MODEL.neutral.shape), np.float32) * np.array([0, 1, 0], np.float32)
+    lengths = [
+        np.linalg.norm(module._draw_units(["AU1"], ones, MODEL.neutral, np.random.default_rng(s), 1.0)[0], axis=1)
+        for s in range(80)
+    ]
+    # Gain and turn together: exp(g) times a little more than 1; a turn by t about x and z adds its square.
+    spread = np.hypot(module.UNIT_SPREAD, module.UNIT_STRENGTH_SPREAD)
+    np.testing.assert_allclose(np.log(np.concatenate(lengths)).std(), spread, rtol=0.2)

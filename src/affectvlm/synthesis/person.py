@@ -27,7 +27,7 @@ WAVELENGTH_MM = (60.0, 240.0)
 FEATURE_WAVELENGTH_MM = (25.0, 60.0)
 """Of those that change single features: how high a brow lies, how wide a mouth is. Shorter ones would tear them."""
 
-FEATURE_SHARE = 0.5
+FEATURE_SHARE = 0.7
 """Of what the latter would stretch a face by, had they the strain of the former: noses and brows stay a person's."""
 
 WARP_STRAIN = 0.05
@@ -42,9 +42,20 @@ MOVEMENT_SPREAD = 0.25
 TURN_SPREAD_DEG = 10.0
 """Spread of the direction in which it moves there."""
 
+UNIT_WAVELENGTH_MM = (40.0, 160.0)
+UNIT_SPREAD, UNIT_TURN_DEG = 0.3, 15.0
+"""As the two above, of the waves by which each action unit moves the skin in a way of its own: each face model has its
+own idea of where a muscle pulls and how far, and so will those that nothing was learned from."""
+
+UNIT_STRENGTH_SPREAD = 0.2
+"""Spread of the logarithm of how strong each action unit is as a whole."""
+
+MIDDLE_MM = 6.0
+"""Half the width of the strip around the middle in which a turn to one side becomes a turn to the other."""
+
 REST_UNITS: tuple[str, ...] = ("AU1", "AU2", "AU4", "AU5", "AU6", "AU7", "AU9", "AU10", "AU12", "AU14", "AU15", "AU16")
 REST_UNITS += ("AU17", "AU20", "AU23", "AU24")
-REST_SPREAD = 0.08
+REST_SPREAD = 0.15
 """Spread of each of these action units in a face at rest, either way: one's brows at rest are another's frown.
 
 Without those that part the lips, drop the jaw or close the eyes.
@@ -132,6 +143,8 @@ def draw_person(model: FaceModel, rng: np.random.Generator, variety: float = 1.0
     shapes = model.shapes_of(identity)
     if loans:
         shapes = _draw_mixture(model.shape_names, shapes, loans, rng, variety)
+    if variety > 0:
+        shapes = _draw_units(model.shape_names, shapes, model.neutral, rng, variety)
     at_rest = variety * _draw_rest(model.shape_names, rng)
     centred = _blend(centred, shapes, at_rest.astype(np.float32), np.eye(1, 4, dtype=np.float32).repeat(len(face), 0))
     centred -= centred[model.landmarks[30]]
@@ -164,6 +177,28 @@ def _draw_mixture(
     for share, (shapes, _) in zip(shares.T[1:], loans, strict=True):
         mixed += share[:, None, None] * shapes
     return mixed
+
+
+def _draw_units(
+    names: Sequence[str], shapes: np.ndarray, points: np.ndarray, rng: np.random.Generator, variety: float
+) -> np.ndarray:
+    """(S, V, 3) float32: each action unit in a way of the person's own; both sides alike."""
+    folded = np.abs(points[:, :1]) * np.array([1, 0, 0], np.float32) + points * np.array([0, 1, 1], np.float32)
+    side = np.tanh(points[:, :1] / np.float32(MIDDLE_MM))
+    # In a mirror a turn about x stays what it is, and those about y and z go the other way.
+    mirror = np.concatenate([np.ones_like(side), side, side], axis=1)
+    spread = variety * np.sqrt(2 / WAVES) * np.array([UNIT_SPREAD, *3 * [np.radians(UNIT_TURN_DEG)]])
+    moved = np.empty_like(shapes)
+    drawn: dict[str, np.ndarray] = {}
+    for s, name in enumerate(names):
+        unit = name.partition("_")[0]
+        if unit not in drawn:
+            waves, phases = _draw_waves(UNIT_WAVELENGTH_MM, rng)
+            fields = _combined(_waves_at(folded, waves, phases), rng.standard_normal((WAVES, 4)) * spread)
+            gain = np.exp(fields[:, :1] + np.float32(variety * rng.normal(0, UNIT_STRENGTH_SPREAD)))
+            drawn[unit] = np.concatenate([gain, fields[:, 1:] * mirror], axis=1)
+        moved[s] = _blend(np.zeros_like(points), shapes[s : s + 1], np.ones(1, np.float32), drawn[unit])
+    return moved
 
 
 def _draw_rest(names: Sequence[str], rng: np.random.Generator) -> np.ndarray:
