@@ -48,7 +48,7 @@ from affectvlm.views import Rig, render
 
 VERTICES = 37_000
 TURNED_DEG = (20.0, 45.0)
-PARTS = {"find_pose": "pose", "face_mask": "crop", "clean": "clean", "other_face": "other faces", "judge": "quality"}
+PARTS = {"locate": "pose", "face_mask": "crop", "clean": "clean", "other_face": "other faces", "judge": "quality"}
 """Functions that :func:`affectvlm.scan.normalize` calls -> what they are called here."""
 EXPORTED = "onnx.json"
 

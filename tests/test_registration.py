@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from affectvlm.scan.face_search import likely_starts, standing_out
 from affectvlm.scan.face_shape import face_shape
-from affectvlm.scan.registration import find_face
-from affectvlm.scan.surfels import CELL_MM, LAYERS, Surfels, surfels
+from affectvlm.scan.find_face import find_face, follow_face
+from affectvlm.scan.surfels import BLOCK, CELL_MM, LAYERS, Surfels, part_of, surfels
 from affectvlm.synthesis.embedded import embedded_face
 from affectvlm.synthesis.upright import upright_turn
 
@@ -65,14 +65,31 @@ def test_the_nearest_patch_is_looked_up() -> None:
     surface = of(trimesh.creation.icosphere(5, 90))
     rng = np.random.default_rng(0)
     places = surface.points[rng.integers(len(surface.points), size=2000)] + rng.normal(0, 5, (2000, 3))
-    cell = ((places - surface.corner) / surface.cell).astype(int)
-    number = surface.nearest[tuple(cell.T)]
+    block = ((places - surface.corner) / (BLOCK * surface.cell)).astype(int)
+    number = surface.nearest[tuple(block.T)]
     least, _ = cKDTree(surface.points).query(places)
-    near = least < (LAYERS - 2) * surface.cell
+    near = least < (LAYERS - 1) * BLOCK * surface.cell
     assert (number[near] >= 0).all()
     excess = np.linalg.norm(surface.points[number[near]] - places[near], axis=1) - least[near]
-    assert excess.max() < 2 * surface.cell
-    assert np.median(excess) < 0.5
+    assert excess.max() < 2 * BLOCK * surface.cell
+    assert np.median(excess) < 0.5 * surface.cell
+
+
+def test_a_part_of_a_surface_is_a_surface_in_the_same_cells() -> None:
+    ball = of(trimesh.creation.icosphere(5, 90))
+    upper = ball.points[:, 1] > 20
+    part = part_of(ball, upper)
+    assert part is not None
+    for name in ("points", "normals", "areas"):
+        np.testing.assert_array_equal(getattr(part, name), getattr(ball, name)[upper])
+    assert part.slot.size < ball.slot.size
+    for surface in (ball, part):
+        cell = ((surface.points - surface.corner) / surface.cell).astype(int)
+        np.testing.assert_array_equal(surface.slot[tuple(cell.T)], np.arange(len(surface.points)))
+        assert (surface.slot >= 0).sum() == len(surface.points)
+    offset = (part.corner - ball.corner) / ball.cell
+    np.testing.assert_allclose(offset, offset.round(), atol=1e-9)
+    assert part_of(ball, ball.points[:, 1] > 100) is None
 
 
 def test_nothing_is_found_in_triangles_without_area() -> None:
@@ -121,6 +138,21 @@ def test_a_drawn_shape_is_found_again() -> None:
     distance, index = cKDTree(surface.points).query(placed)
     off = np.abs(((surface.points[index] - placed) * surface.normals[index]).sum(axis=1))
     assert np.median(off[distance < 5]) < 0.5
+
+
+def test_a_face_is_followed_to_where_the_search_finds_it_or_lost() -> None:
+    model = embedded_face()
+    turn = Rotation.from_euler("yxz", (12, -8, 5), degrees=True).as_matrix()
+    surface = surfels((model.neutral @ turn.T + [6, -4, 3]).astype(np.float32), model.triangles, 1.0)
+    assert surface is not None
+    found = find_face(surface)
+    followed = follow_face(surface, np.eye(3), np.zeros(3), found.misfit)
+    assert followed is not None
+    assert np.degrees(Rotation.from_matrix(found.rotation.T @ followed.rotation).magnitude()) < 0.2
+    assert np.linalg.norm(found.nose - followed.nose) < 0.2
+    assert follow_face(surface, turn, found.nose, found.misfit - 0.2) is None  # it fitted much better before
+    behind = np.diag([-1.0, 1, -1])
+    assert follow_face(surface, behind, np.array([0.0, 0, -190]), found.misfit) is None
 
 
 def test_upright_is_where_the_landmarks_say() -> None:

@@ -56,10 +56,10 @@ def face(share: float) -> Views:
 class Seeing(Recognizer):
     """A recognizer whose frames are numbers, or words for what is wrong with them."""
 
-    def views(self, scan):
+    def _seen(self, scan, near):
         if isinstance(scan.source, str) and scan.source.startswith("bad"):
             raise ScanError(f"{scan.source}: no face")
-        return face(float(scan.source))
+        return face(float(scan.source)), None
 
 
 def sequence(values, fps=None) -> ScanSequence:
@@ -266,12 +266,12 @@ def test_no_more_than_two_batches_of_views_are_alive_however_long_the_sequence()
             with lock:
                 alive -= 1
 
-    def look(frame):
+    def look(frame, near):
         nonlocal alive, most
         with lock:
             alive += 1
             most = max(most, alive)
-        return Counted(RIG, np.full((3, 8, 8), 50, np.float32))
+        return Counted(RIG, np.full((3, 8, 8), 50, np.float32)), None
 
     done = []
     with ThreadPoolExecutor(2) as pool:

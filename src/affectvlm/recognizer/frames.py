@@ -6,19 +6,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
 from affectvlm.errors import ScanError
 from affectvlm.recognizer.encoder import Encoder
-from affectvlm.scan import FaceScan
+from affectvlm.recognizer.following import Following
+from affectvlm.scan import FaceScan, Pose
 from affectvlm.views import Views, encode, to_channels
 from affectvlm.views.coverage import seen_views
 
 BATCH = 16
 """Frames that are drawn, and then encoded, at once."""
+
+ROW = 4
+"""Frames after each other that one thread draws: in the first the face is looked for everywhere, and then followed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +47,7 @@ class EmbeddedFrames:
 def embed_frames(
     encoder: Encoder,
     frames: Sequence[FaceScan | Path],
-    look: Callable[[FaceScan | Path], Views],
+    look: Callable[[FaceScan | Path, Pose | None], tuple[Views, Pose | None]],
     pool: Executor,
     on_frame: Callable[[int], None],
 ) -> EmbeddedFrames:
@@ -54,7 +58,7 @@ def embed_frames(
     encoder : Encoder
     frames : sequence
     look : callable
-        Draws a frame's views, or raises ScanError.
+        Draws a frame's views, as :class:`~affectvlm.recognizer.following.Following` has it.
     pool : Executor
         Where frames are drawn, :data:`BATCH` at a time.
     on_frame : callable
@@ -70,7 +74,8 @@ def embed_frames(
 
     def drawn() -> Iterator[Views]:
         for start in range(0, len(frames), BATCH):
-            seen = list(pool.map(lambda frame: _try(look, frame), frames[start : start + BATCH]))
+            rows = [frames[first : first + ROW] for first in range(start, min(start + BATCH, len(frames)), ROW)]
+            seen = list(chain.from_iterable(pool.map(lambda row: _in_a_row(look, row), rows)))
             for number, views in enumerate(seen, start):
                 if isinstance(views, Views):
                     usable.append(number)
@@ -109,11 +114,17 @@ def evenly_chosen(length: int, count: int) -> np.ndarray:
     return chosen
 
 
-def _try(look: Callable[[FaceScan | Path], Views], frame: FaceScan | Path) -> Views | ScanError:
-    try:
-        return look(frame)
-    except ScanError as error:
-        return error
+def _in_a_row(
+    look: Callable[[FaceScan | Path, Pose | None], tuple[Views, Pose | None]], frames: Sequence[FaceScan | Path]
+) -> list[Views | ScanError]:
+    follow = Following(look)
+    seen: list[Views | ScanError] = []
+    for frame in frames:
+        try:
+            seen.append(follow(frame))
+        except ScanError as error:
+            seen.append(error)
+    return seen
 
 
 def _around(frames: Iterator[Views], width: int) -> Iterator[list[Views]]:

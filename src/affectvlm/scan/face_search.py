@@ -14,7 +14,7 @@ import numba
 import numpy as np
 
 from affectvlm.scan.face_shape import FaceShape, face_shape
-from affectvlm.scan.surfels import Surfels
+from affectvlm.scan.surfels import BLOCK, Surfels
 
 CELLS = 2
 """Patches are merged to cells this many times as wide before noses are looked for."""
@@ -28,8 +28,8 @@ APART_MM = 16.0
 ROLLS_DEG, YAWS_DEG, PITCHES_DEG = tuple(range(0, 360, 20)), (-40, -20, 0, 20, 40), (-30, -10, 10, 30)
 """How a face may lie about the direction in which its surroundings look."""
 
-EVERY = 12
-"""Each so many-th point of the face is compared."""
+FEW_EVERY, EVERY = 36, 12
+"""Each so many-th point of the face is compared: the first at every start, the second at those that suit best."""
 
 FAR_MM, FAR, ASKEW = 16.0, 0.7, 1.5
 """A point is as bad as can be (1) this far away, and nearly so at this price; direction costs more than distance."""
@@ -37,7 +37,8 @@ FAR_MM, FAR, ASKEW = 16.0, 0.7, 1.5
 ALIKE_MM, ALIKE_DEG = 12.0, 32.0
 """Two starts nearer than this end up alike."""
 
-_LOOKED_AT = 1000
+SUITING = 50
+"""So many of these for each start that is wanted."""
 
 
 class Places(NamedTuple):
@@ -61,8 +62,9 @@ class Places(NamedTuple):
 def standing_out(surface: Surfels, most: int) -> Places:
     """Find the places that stand out like a nose, at most so many."""
     cell = CELLS * surface.cell
-    places, looks, areas, cells, starts = _merged(surface.points, surface.normals, surface.areas, cell)
-    relief, forward = _relief(places, looks, areas, cells, starts, cell, AROUND_MM)
+    patches, starts = _merged(surface.points, surface.normals, surface.areas, cell)
+    relief, forward = _relief(patches, starts, cell, AROUND_MM)
+    places = patches[:3].T.astype(np.float64)
     peaks = _peaks(places, relief, APART_MM, most)
     return Places(places[peaks], forward[peaks])
 
@@ -85,15 +87,17 @@ def likely_starts(surface: Surfels, noses: Places, count: int) -> list[tuple[np.
     facing, turns = np.stack([_facing(axis) for axis in noses.forward]), _turns()
     rotations = (facing[:, None] @ turns).reshape(-1, 3, 3)
     tips = np.repeat(noses.tips, len(turns), axis=0)
-    rank = _rank(rotations, tips, _few_points(), surface)
-    order = np.argsort(rank, kind="stable")[:_LOOKED_AT]
+    order = np.arange(len(tips))
+    for every in (FEW_EVERY, EVERY):
+        rank = _rank(rotations, tips, order, _few_points(every), surface)
+        order = order[np.argsort(rank, kind="stable")[: SUITING * count]]
     chosen = _unlike(rotations, tips, order, count, ALIKE_MM, 1 + 2 * math.cos(math.radians(ALIKE_DEG)))
     return [(rotations[i], tips[i]) for i in chosen]
 
 
-@lru_cache(maxsize=1)
-def _few_points() -> FaceShape:
-    return face_shape().every(EVERY, modes=1)
+@lru_cache(maxsize=2)
+def _few_points(every: int) -> FaceShape:
+    return face_shape().every(every, modes=1)
 
 
 @lru_cache(maxsize=1)
@@ -127,12 +131,11 @@ def _merged(points, normals, areas, cell):  # type: ignore[no-untyped-def]
 
     Returns
     -------
-    places, looks : (Q, 3) float64
-        Mean place (mm) and sum of direction x area of each patch, ordered by column (x, y) of cells and by z in it.
-    areas : (Q,) float64, mm2
-    cells : (Q, 3) int32
+    patches : (7, Q) float32
+        Mean place (3, mm), sum of direction x area (3) and area (mm2) of each, ordered by column (x, y) of cells and by
+        z in it.
     starts : (X, Y + 1) int32
-        The patches of the column (i, j) are the rows from ``starts[i, j]`` to ``starts[i, j + 1]``.
+        The patches of the column (i, j) are those from ``starts[i, j]`` to ``starts[i, j + 1]``.
     """
     corner, span = np.empty(3), np.empty(3)
     for axis in range(3):
@@ -144,7 +147,6 @@ def _merged(points, normals, areas, cell):  # type: ignore[no-untyped-def]
         i, j, k = _cell_of(points[p, 0], points[p, 1], points[p, 2], corner, cell)
         row_of[i, j, k] = 0
     starts = np.empty((nx, ny + 1), np.int32)
-    cells = np.empty((points.shape[0], 3), np.int32)
     count = 0
     for i in range(nx):
         for j in range(ny):
@@ -152,21 +154,18 @@ def _merged(points, normals, areas, cell):  # type: ignore[no-untyped-def]
             for k in range(nz):
                 if row_of[i, j, k] == 0:
                     row_of[i, j, k] = count
-                    cells[count, 0], cells[count, 1], cells[count, 2] = i, j, k
                     count += 1
         starts[i, ny] = count
-    places, looks, merged = np.zeros((count, 3)), np.zeros((count, 3)), np.zeros(count)
+    patches = np.zeros((7, count))
     for p in range(points.shape[0]):
         i, j, k = _cell_of(points[p, 0], points[p, 1], points[p, 2], corner, cell)
         q = row_of[i, j, k]
-        merged[q] += areas[p]
+        patches[6, q] += areas[p]
         for axis in range(3):
-            places[q, axis] += areas[p] * points[p, axis]
-            looks[q, axis] += areas[p] * normals[p, axis]
-    for q in range(count):
-        for axis in range(3):
-            places[q, axis] /= merged[q]
-    return places, looks, merged, cells[:count], starts
+            patches[axis, q] += areas[p] * points[p, axis]
+            patches[3 + axis, q] += areas[p] * normals[p, axis]
+    patches[:3] /= patches[6]
+    return patches.astype(np.float32), starts
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
@@ -174,41 +173,50 @@ def _cell_of(x, y, z, corner, cell):  # type: ignore[no-untyped-def]
     return int((x - corner[0]) / cell), int((y - corner[1]) / cell), int((z - corner[2]) / cell)
 
 
-@numba.njit(cache=True, nogil=True)
-def _relief(places, looks, areas, cells, starts, cell, radius):  # type: ignore[no-untyped-def]
+# Sums may be taken in any order, several patches at a time.
+@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _relief(patches, starts, cell, radius):  # type: ignore[no-untyped-def]
     """Tell how far each patch stands out from those around it (mm), and where these look ((Q, 3) unit vectors)."""
-    count = areas.shape[0]
+    count = patches.shape[1]
     relief, forward = np.full(count, -np.inf), np.zeros((count, 3))
-    reach = int(radius / cell) + 1
-    for p in range(count):
-        x, y, z = places[p, 0], places[p, 1], places[p, 2]
-        i, j, k = cells[p, 0], cells[p, 1], cells[p, 2]
-        u, v, w = looks[p, 0], looks[p, 1], looks[p, 2]
-        look_x = look_y = look_z = shift_x = shift_y = shift_z = area = 0.0
-        for a in range(max(i - reach, 0), min(i + reach + 1, starts.shape[0])):
-            first, last = max(j - reach, 0), min(j + reach + 1, starts.shape[1] - 1)
+    nx, ny, reach = starts.shape[0], starts.shape[1] - 1, int(radius / cell) + 1
+    zero, one, limit = np.float32(0), np.float32(1), np.float32(radius * radius)
+    # What may be near to the patches of a column is copied together: most of the time goes into the innermost loop.
+    near = np.empty((7, count), np.float32)
+    place_x, place_y, place_z, looks_x, looks_y, looks_z, areas = near
+    for column in range(nx * ny):
+        i, j = column // ny, column % ny
+        if starts[i, j] == starts[i, j + 1]:
+            continue
+        size = 0
+        for a in range(max(i - reach, 0), min(i + reach + 1, nx)):
             # A row of columns lies in one piece.
-            for q in range(starts[a, first], starts[a, last]):
-                if abs(cells[q, 2] - k) > reach:
-                    continue
-                dx, dy, dz = places[q, 0] - x, places[q, 1] - y, places[q, 2] - z
-                if dx * dx + dy * dy + dz * dz > radius * radius:
-                    continue
-                if looks[q, 0] * u + looks[q, 1] * v + looks[q, 2] * w < 0:
-                    continue  # the other side of something thin
-                look_x += looks[q, 0]
-                look_y += looks[q, 1]
-                look_z += looks[q, 2]
-                shift_x += areas[q] * dx
-                shift_y += areas[q] * dy
-                shift_z += areas[q] * dz
-                area += areas[q]
-        length = math.sqrt(look_x**2 + look_y**2 + look_z**2)
-        if length > 0 and area > 0:
-            forward[p, 0], forward[p, 1], forward[p, 2] = look_x / length, look_y / length, look_z / length
-            # Where little is around, as at a border, standing out means little.
-            enough = min(1.0, area / (0.5 * math.pi * radius * radius))
-            relief[p] = -(shift_x * look_x + shift_y * look_y + shift_z * look_z) / (length * area) * enough
+            first, last = starts[a, max(j - reach, 0)], starts[a, min(j + reach + 1, ny)]
+            near[:, size : size + last - first] = patches[:, first:last]
+            size += last - first
+        for p in range(starts[i, j], starts[i, j + 1]):
+            x, y, z, u, v, w, _ = patches[:, p]
+            look_x = look_y = look_z = shift_x = shift_y = shift_z = area = zero
+            for q in range(size):
+                dx, dy, dz = place_x[q] - x, place_y[q] - y, place_z[q] - z
+                close = dx * dx + dy * dy + dz * dz <= limit
+                # Not the other side of something thin.
+                alike = looks_x[q] * u + looks_y[q] * v + looks_z[q] * w >= zero
+                share = one if close & alike else zero
+                look_x += share * looks_x[q]
+                look_y += share * looks_y[q]
+                look_z += share * looks_z[q]
+                weight = share * areas[q]
+                shift_x += weight * dx
+                shift_y += weight * dy
+                shift_z += weight * dz
+                area += weight
+            length = math.sqrt(look_x**2 + look_y**2 + look_z**2)
+            if length > 0 and area > 0:
+                forward[p, 0], forward[p, 1], forward[p, 2] = look_x / length, look_y / length, look_z / length
+                # Where little is around, as at a border, standing out means little.
+                enough = min(1.0, area / (0.5 * math.pi * radius * radius))
+                relief[p] = -(shift_x * look_x + shift_y * look_y + shift_z * look_z) / (length * area) * enough
     return relief, forward
 
 
@@ -234,18 +242,18 @@ def _peaks(places, relief, apart, most):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _rank(rotations, places, face, surface):  # type: ignore[no-untyped-def]
-    """(S,): how far a rigid face at each start is from the scan, in distance and direction; 0 to 1."""
+def _rank(rotations, places, rows, face, surface):  # type: ignore[no-untyped-def]
+    """(R,): how far a rigid face at each of these starts is from the scan, in distance and direction; 0 to 1."""
     nearest, count = surface.nearest, face.points.shape[0]
     # What is looked up at random lies together, and is as small as the places allow.
     patches = np.empty((surface.points.shape[0], 6), np.float32)
     for p in range(patches.shape[0]):
         for axis in range(3):
             patches[p, axis], patches[p, 3 + axis] = surface.points[p, axis], surface.normals[p, axis]
-    inverse = 1.0 / surface.cell
-    rank = np.empty(rotations.shape[0])
-    for s in range(rotations.shape[0]):
-        r, t = rotations[s], places[s]
+    inverse = 1.0 / (BLOCK * surface.cell)
+    rank = np.empty(rows.shape[0])
+    for s in range(rows.shape[0]):
+        r, t = rotations[rows[s]], places[rows[s]]
         bad = 0.0
         for m in range(count):
             u, v, w = face.points[m, 0], face.points[m, 1], face.points[m, 2]

@@ -14,7 +14,7 @@ from affectvlm.scan.body import reach_below
 from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.other_face import other_face
-from affectvlm.scan.pose import UNITS, Pose, find_pose, turned_out, whole
+from affectvlm.scan.pose import UNITS, Pose, locate, turned_out, whole
 from affectvlm.scan.quality import REFUSED_BELOW, Quality, judge
 
 FACE_RADIUS_MM = 100.0
@@ -42,7 +42,7 @@ class NormalizedScan:
     quality: Quality
 
 
-def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedScan:
+def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM, near: Pose | None = None) -> NormalizedScan:
     """Bring a scan of a face or head, at whatever place, pose and unit, to the canonical form.
 
     The scan should be roughly upright and show the face; shoulders and hair may be there. Its size is not changed
@@ -53,6 +53,9 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     scan : FaceScan
     radius_mm : float
         What is farther from the nose tip is cut away, and so are small loose pieces.
+    near : Pose, optional
+        Of the same face a moment ago, which makes it faster to find; where the face is not there, it is looked for as
+        without.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     ScanError
         No face is found, or its quality is below :data:`~affectvlm.scan.quality.REFUSED_BELOW`.
     """
-    pose = find_pose(scan)
+    pose, surface = locate(scan, near)
     factor = UNITS[pose.unit]
     if factor != 1:
         warnings.warn(f"{scan.source}: taken to be in {pose.unit}, and brought to millimetres", stacklevel=2)
@@ -79,7 +82,7 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM) -> NormalizedSc
     face = face.moved(pose.rotation.T, -pose.rotation.T @ pose.nose, factor)
     face, cleaning = clean(face, radius_mm)
     around = look_around(scan, pose)
-    quality = judge(face, cleaning, pose.misfit, other_face(scan, pose, around), reach_below(around))
+    quality = judge(face, cleaning, pose.misfit, other_face(surface, pose, around), reach_below(around))
     if quality.score < REFUSED_BELOW:
         raise ScanError(
             f"{scan.source}: expected a scan of a face, found one that cannot be used: {'; '.join(quality.reasons)}"

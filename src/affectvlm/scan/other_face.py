@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from affectvlm.scan.around import Around
-from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.pose import UNITS, Pose, whole
-from affectvlm.scan.registration import glance
-from affectvlm.scan.surfels import surfels
+from affectvlm.scan.find_face import glance
+from affectvlm.scan.pose import Pose
+from affectvlm.scan.surfels import Surfels, part_of
 
 HEAD_LOW_MM, HEAD_HIGH_MM = (-90.0, -130.0, -230.0), (90.0, 180.0, 60.0)
 """A head's own place, from the nose tip, in the face's axes: what is in it is not looked at."""
@@ -17,14 +16,15 @@ FACE_MM2 = 10_000.0
 """Half a face: less surface than this shows none."""
 
 
-def other_face(scan: FaceScan, pose: Pose, around: Around) -> float:
+def other_face(surface: Surfels, pose: Pose, around: Around) -> float:
     """Tell how unlike a face everything is that is not the head of the face that was found.
 
     Shoulders, hair, a hand or a wall may be there; only surface enough for a face is looked at, and only glanced at.
 
     Parameters
     ----------
-    scan : FaceScan
+    surface : Surfels
+        Of the whole scan.
     pose : Pose
         Of the face that was found.
     around : Around
@@ -36,10 +36,8 @@ def other_face(scan: FaceScan, pose: Pose, around: Around) -> float:
     """
     if around.areas[_beyond(around.corners).all(axis=1)].sum() < FACE_MM2:
         return 1.0
-    factor = UNITS[pose.unit]
-    beyond = _beyond((scan.vertices * factor - pose.nose) @ pose.rotation)
-    surface = surfels(scan.vertices, scan.triangles[whole(scan.triangles, beyond)], factor)
-    return 1.0 if surface is None else glance(surface)
+    rest = part_of(surface, _beyond((surface.points - pose.nose) @ pose.rotation))
+    return 1.0 if rest is None else glance(rest)
 
 
 def _beyond(points: np.ndarray) -> np.ndarray:

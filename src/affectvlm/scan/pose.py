@@ -9,8 +9,8 @@ import numpy as np
 
 from affectvlm.errors import ScanError
 from affectvlm.scan.face_scan import FaceScan
-from affectvlm.scan.registration import MAX_MISFIT, find_face
-from affectvlm.scan.surfels import surfels
+from affectvlm.scan.find_face import MAX_MISFIT, find_face, follow_face
+from affectvlm.scan.surfels import Surfels, surfels
 
 MIN_VERTICES = 100
 """Fewer cannot show a face."""
@@ -64,6 +64,23 @@ def find_pose(scan: FaceScan) -> Pose:
     ScanError
         No face is found.
     """
+    return locate(scan)[0]
+
+
+def locate(scan: FaceScan, near: Pose | None = None) -> tuple[Pose, Surfels]:
+    """Find the face in a scan, and return the scan's surface, in millimetres, along with the pose.
+
+    Parameters
+    ----------
+    scan : FaceScan
+    near : Pose, optional
+        Where the face was a moment ago: it is looked for there first, and everywhere only if it does not fit there.
+
+    Raises
+    ------
+    ScanError
+        No face is found.
+    """
     if len(scan.vertices) < MIN_VERTICES:
         raise ScanError(
             f"{scan.source}: expected a face of at least {MIN_VERTICES} vertices, found {len(scan.vertices)}; "
@@ -74,11 +91,14 @@ def find_pose(scan: FaceScan) -> Pose:
         surface = surfels(scan.vertices, scan.triangles, UNITS[unit])
         if surface is None:
             raise ScanError(f"{scan.source}: expected a surface, found triangles without area; export the scan again")
-        fit = find_face(surface)
+        fit = None
+        if near is not None and near.unit == unit:
+            fit = follow_face(surface, near.rotation, near.nose, near.misfit)
+        fit = fit or find_face(surface)
         if fit.misfit <= MAX_MISFIT:
             facing = turned_out(scan) if surface.inside_out else scan
             tip = nose_tip(facing, fit.nose, fit.rotation, UNITS[unit])
-            return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit)
+            return Pose(fit.rotation, fit.nose + fit.rotation @ tip, unit, surface.inside_out, fit.misfit), surface
         misfits.append(fit.misfit)
     raise ScanError(
         f"{scan.source}: expected a scan of a face, found none in it, or not enough of one (misfit "

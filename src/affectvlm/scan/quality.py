@@ -10,8 +10,8 @@ import numpy as np
 
 from affectvlm.scan.clean import Cleaning
 from affectvlm.scan.face_scan import FaceScan
+from affectvlm.scan.find_face import MAX_MISFIT
 from affectvlm.scan.rasterizer import rasterize
-from affectvlm.scan.registration import MAX_MISFIT
 
 REFUSED_BELOW = 0.1
 """A scan of a lower score is refused by :func:`~affectvlm.scan.normalize`."""

@@ -14,10 +14,9 @@ from functools import lru_cache
 import numba
 import numpy as np
 
-from affectvlm.scan.face_search import Places, likely_starts, standing_out
 from affectvlm.scan.face_shape import FaceShape, face_shape
 from affectvlm.scan.least_squares import normal_equations, solve
-from affectvlm.scan.surfels import Surfels
+from affectvlm.scan.surfels import BLOCK, Surfels
 
 # The numbers were chosen on generated people of all three face models and all sensors.
 SIGMA_MM = 1.5
@@ -44,34 +43,6 @@ STEPS, LAST_STEPS = 18, 10
 
 FINE_EVERY = 2
 """Each so many-th point is enough to tell which fit is best."""
-
-EVER_MORE = ((4, 6, 2), (12, 20, 5))
-"""How many places are taken for noses, how many starts there are fitted roughly, and how many of these finely: first
-few, which are enough for most scans, then more."""
-
-MORE_NOSES, MORE_STARTS, MORE_FINE_STARTS = 36, 60, 15
-"""The same when no good fit was found."""
-
-SURE_MISFIT, DOUBTFUL_MISFIT, BAD_MISFIT = 0.4, 0.47, 0.54
-"""A fit below the first is taken without looking further; above the others, ever more is tried."""
-
-HOPELESS = 0.15
-"""A rough fit that is so much worse than the best one becomes no better fit."""
-
-SAME_MM, SAME_DEG = 3.0, 3.0
-"""Rough fits this near to each other are one."""
-
-SLIDES_MM = (-12.0, 12.0)
-"""A face slips most easily upwards and downwards: a doubtful fit is tried again from there."""
-
-FEW_NOSES, FEW_STARTS = (3, 12), 4
-"""The same for a glance: at least and at most so many noses."""
-
-MM2_PER_NOSE = 10_000.0
-"""At a glance, one place is taken for a nose in so much surface."""
-
-MAX_MISFIT = 0.61
-"""Above, there is no face."""
 
 UNLIKELY_SHARE = 0.2
 """How much an unlikely shape adds to the misfit."""
@@ -123,79 +94,37 @@ def _nose_modes() -> np.ndarray:
     return face.modes[np.hypot(face.points[:, 0], face.points[:, 1]) < 4].mean(axis=0)
 
 
-def find_face(surface: Surfels) -> Fit:
-    """Lay the face on a scan in whatever pose; return the fit of least misfit."""
-    half = _part_of_face(FINE_EVERY, None)
-    places = standing_out(surface, MORE_NOSES)
-    best = Fit(np.eye(3), np.zeros(3), 1.0, np.zeros(ROUGH_MODES), misfit=1.0)
-    tried: list[Fit] = []
-    for noses, starts, fine_starts in EVER_MORE:
-        rough = _rough_fits(surface, places.first(noses), starts)
-        for fit in rough[:fine_starts]:
-            if best.misfit < SURE_MISFIT or fit.misfit > max(best.misfit, rough[0].misfit) + HOPELESS:
-                break
-            if _is_new(fit, tried):
-                tried.append(fit)
-                best = min(best, _fine(fit, surface, half, STEPS), key=_misfit)
-        if best.misfit < SURE_MISFIT:
-            break
-    if best.misfit > DOUBTFUL_MISFIT:
-        slid = [replace(best, translation=best.translation + mm * best.rotation[:, 1]) for mm in SLIDES_MM]
-        again = [_fine(replace(fit, shape=np.zeros(0)), surface, half, STEPS) for fit in slid]
-        best = min([best, *again], key=_misfit)
-    if best.misfit > BAD_MISFIT:
-        more = _rough_fits(surface, places, MORE_STARTS)[:MORE_FINE_STARTS]
-        best = min([best, *(_fine(fit, surface, half, STEPS) for fit in more)], key=_misfit)
-    return _fine(best, surface, face_shape(), LAST_STEPS)
-
-
-def glance(surface: Surfels) -> float:
-    """Tell whether a face is likely in a scan: the misfit (0 to 1) of a few rough fits' best, in some milliseconds."""
-    noses = int(np.clip(surface.areas.sum() / MM2_PER_NOSE, *FEW_NOSES))
-    return min((fit.misfit for fit in _rough_fits(surface, standing_out(surface, noses), FEW_STARTS)), default=1.0)
-
-
-def _rough_fits(surface: Surfels, noses: Places, starts: int) -> list[Fit]:
-    """Fit few points and modes from so many starts; the best first, each at another place."""
-    face = _part_of_face(ROUGH_EVERY, ROUGH_MODES)
-    reach, robust = np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM)
-    fits = [
-        _fitted(Fit(rotation, nose, 1.0, np.zeros(ROUGH_MODES)), surface, face, reach, robust)
-        for rotation, nose in likely_starts(surface, noses, starts)
-    ]
-    return _different(sorted(fits, key=_misfit))
-
-
 @lru_cache(maxsize=2)
-def _part_of_face(every: int, modes: int | None) -> FaceShape:
+def part_of_face(every: int, modes: int | None) -> FaceShape:
+    """Return each so many-th point of the statistical face, and so many of its modes, or all."""
     return face_shape().every(every, modes)
 
 
-def _misfit(fit: Fit) -> float:
-    return fit.misfit
+def rough(rotation: np.ndarray, nose: np.ndarray, surface: Surfels) -> Fit:
+    """Fit few points and modes of the face from where it may be.
+
+    Parameters
+    ----------
+    rotation : (3, 3) float
+    nose : (3,) float, mm
+    surface : Surfels
+    """
+    reach, robust = np.array(ROUGH_REACH_MM), np.full(len(ROUGH_REACH_MM), ROUGH_ROBUST_MM)
+    start = Fit(rotation, nose, 1.0, np.zeros(ROUGH_MODES))
+    return _fitted(start, surface, part_of_face(ROUGH_EVERY, ROUGH_MODES), reach, robust)
 
 
-def _different(fits: list[Fit]) -> list[Fit]:
-    """Leave out each fit that came to where an earlier one is."""
-    kept: list[Fit] = []
-    for fit in fits:
-        if _is_new(fit, kept):
-            kept.append(fit)
-    return kept
+def fine(fit: Fit, surface: Surfels) -> Fit:
+    """Go on from a fit with all the modes, and points enough to tell which fit is best."""
+    return _with_all_modes(fit, surface, part_of_face(FINE_EVERY, None), STEPS)
 
 
-def _is_new(fit: Fit, others: list[Fit]) -> bool:
-    """Tell whether a fit lies elsewhere than all the others."""
-    least_trace = 1 + 2 * math.cos(math.radians(SAME_DEG))
-    return all(
-        np.sum((fit.translation - other.translation) ** 2) > SAME_MM**2
-        or np.sum(fit.rotation * other.rotation) < least_trace
-        for other in others
-    )
+def last(fit: Fit, surface: Surfels) -> Fit:
+    """Go on from a fine fit with all the points."""
+    return _with_all_modes(fit, surface, face_shape(), LAST_STEPS)
 
 
-def _fine(fit: Fit, surface: Surfels, face: FaceShape, steps: int) -> Fit:
-    """Go on from a fit, which may know fewer modes, with all of them."""
+def _with_all_modes(fit: Fit, surface: Surfels, face: FaceShape, steps: int) -> Fit:
     shape = np.append(fit.shape, np.zeros(face.modes.shape[2] - len(fit.shape)))
     reach, robust = np.full(steps, REACH_MM), np.maximum(ROBUST_MM, 6.0 - np.arange(steps))
     return _fitted(replace(fit, shape=shape), surface, face, reach, robust)
@@ -324,13 +253,36 @@ def _pair(placed, turned, reach, surface, partner):  # type: ignore[no-untyped-d
                             least = squared
                             partner[m] = q
         if partner[m] < 0:
-            q = surface.nearest[i, j, k]
+            q = _nearest(x, y, z, surface.nearest[i // BLOCK, j // BLOCK, k // BLOCK], surface)
             if (
                 q >= 0
                 and _squared_distance(surface.points, q, x, y, z) < least
                 and _cosine(surface.normals, q, turned, m) > AGREEMENT
             ):
                 partner[m] = q
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest(x, y, z, q, surface):  # type: ignore[no-untyped-def]
+    """Go from a patch, the nearest to a block's middle or -1, to its neighbours as long as one is nearer to a place."""
+    points, slot, corner, cell = surface.points, surface.slot, surface.corner, surface.cell
+    before = np.int32(-1)
+    while q != before:
+        before = q
+        least = _squared_distance(points, q, x, y, z)
+        i = int((points[q, 0] - corner[0]) / cell)
+        j = int((points[q, 1] - corner[1]) / cell)
+        k = int((points[q, 2] - corner[2]) / cell)
+        for a in range(i - 1, i + 2):
+            for b in range(j - 1, j + 2):
+                for c in range(k - 1, k + 2):
+                    other = slot[a, b, c]
+                    if other >= 0:
+                        squared = _squared_distance(points, other, x, y, z)
+                        if squared < least:
+                            least = squared
+                            q = other
+    return q
 
 
 @numba.njit(cache=True, nogil=True, inline="always")

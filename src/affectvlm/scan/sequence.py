@@ -57,7 +57,7 @@ class ScanSequence:
             It holds no scan, or cannot be looked into.
         """
         try:
-            files = sorted((path for path in folder.iterdir() if _is_frame(path)), key=_as_counted)
+            files = sorted((path for path in folder.iterdir() if _is_frame(path)), key=as_counted)
             within = [] if files else [inner.name for inner in sorted(folder.iterdir()) if _holds_scans(inner)]
         except OSError as error:
             raise ScanError(
@@ -91,7 +91,7 @@ def _holds_scans(folder: Path) -> bool:
     return folder.is_dir() and any(_is_frame(path) for path in folder.iterdir())
 
 
-def _as_counted(path: Path) -> list[tuple[int, str]]:
+def as_counted(path: Path) -> list[tuple[int, str]]:
     """Key that sorts the numbers in a name by value."""
     parts = re.split(r"(\d+)", path.name)
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts]

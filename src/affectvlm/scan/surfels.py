@@ -11,16 +11,21 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from affectvlm.scan.cells import bounds
+
 CELL_MM = 4.0
 """Side of a cell."""
 
 MOST_CELLS = 6_000_000
 """Of a scan of much more than a head the cells are larger."""
 
-LAYERS = 5
-"""A cell knows its nearest patch up to so many cells from it."""
+BLOCK = 2
+"""Blocks of so many cells along each axis know the nearest patch."""
 
-MARGIN = LAYERS + 1
+LAYERS = 3
+"""Up to so many blocks from it."""
+
+MARGIN = BLOCK * LAYERS
 
 SAMPLE_MM2 = 6.0
 """A larger triangle is known at several points."""
@@ -49,8 +54,8 @@ class Surfels(NamedTuple):
     cell : float, mm
     slot : (X, Y, Z) int32
         The patch in each cell; -1 for none.
-    nearest : (X, Y, Z) int32
-        The nearest patch to each cell's middle, about; -1 where none is near.
+    nearest : (X / BLOCK, Y / BLOCK, Z / BLOCK) int32, rounded up
+        The nearest patch to the middle of each block of cells, about; -1 where none is near.
     inside_out : bool
         Whether the normals were turned round, because the scan's triangles face inwards.
     """
@@ -85,12 +90,13 @@ def surfels(vertices: np.ndarray, triangles: np.ndarray, factor: float, cell: fl
     low, high = low - 40.0, high + 40.0
     cell = max(cell, float(np.prod(high - low) / MOST_CELLS) ** (1 / 3))
     # Memory costs more than it seems: no cells where the scan does not reach.
-    low += np.maximum((vertices.min(axis=0) * factor - low) // cell, 0) * cell
-    high = np.minimum(high, vertices.max(axis=0) * factor)
+    least, most = bounds(vertices)
+    low += np.maximum((least * factor - low) // cell, 0) * cell
+    high = np.minimum(high, most * factor)
     shape = tuple(int(n) + 2 * MARGIN + 1 for n in (high - low) // cell)
     corner = low - MARGIN * cell
     slot = np.full(shape, -1, np.int32)
-    sums, bulge = _gather(vertices, triangles, factor, corner, cell, slot, MARGIN, SAMPLE_MM2)
+    sums, cells, bulge = _gather(vertices, triangles, factor, corner, cell, slot, MARGIN, SAMPLE_MM2)
     if not sums[:, 0].any():
         return None
     area = sums[:, 0]
@@ -105,16 +111,56 @@ def surfels(vertices: np.ndarray, triangles: np.ndarray, factor: float, cell: fl
     good &= ~_hidden(points, normals, good, slot, corner, cell, BEHIND, ALONG)
     if not good.any():
         return None
-    renumber = np.where(good, np.cumsum(good) - 1, -1).astype(np.int32)
-    nearest = _nearest(slot, renumber, points[good], corner, cell, LAYERS)
-    return Surfels(points[good], normals[good], area[good], corner, cell, slot, nearest, bool(bulge < 0))
+    for_all = slot, corner, cell, bool(bulge < 0)
+    return _in_grid(points[good], normals[good], area[good], cells[good], *for_all)
+
+
+def part_of(surface: Surfels, kept: np.ndarray) -> Surfels | None:
+    """Return some of a surface's patches ((P,) bool) as a surface of their own; None for none."""
+    if not kept.any():
+        return None
+    points = surface.points[kept]
+    cells = ((points - surface.corner) / surface.cell).astype(np.int32)
+    low = cells.min(axis=0) - MARGIN
+    cells -= low
+    slot = np.empty(cells.max(axis=0) + MARGIN + 1, np.int32)
+    corner = surface.corner + low * surface.cell
+    for_all = slot, corner, surface.cell, surface.inside_out
+    return _in_grid(points, surface.normals[kept], surface.areas[kept], cells, *for_all)
+
+
+def _in_grid(
+    points: np.ndarray,
+    normals: np.ndarray,
+    areas: np.ndarray,
+    cells: np.ndarray,
+    slot: np.ndarray,
+    corner: np.ndarray,
+    cell: float,
+    inside_out: bool,
+) -> Surfels:
+    """Write patches into the cells ((P, 3) int32) of a grid, and into the blocks around them."""
+    slot.fill(-1)
+    slot[cells[:, 0], cells[:, 1], cells[:, 2]] = np.arange(len(points), dtype=np.int32)
+    nearest = np.full([-(-n // BLOCK) for n in slot.shape], -1, np.int32)
+    _spread(nearest, points, cells // BLOCK, corner, BLOCK * cell, LAYERS)
+    return Surfels(points, normals, areas, corner, cell, slot, nearest, inside_out)
 
 
 @numba.njit(cache=True, nogil=True)
 def _gather(vertices, triangles, factor, corner, cell, slot, margin, sample_mm2):  # type: ignore[no-untyped-def]
-    """Add area, place and direction of each triangle to its cell: (P, 7); and how much the whole bulges outwards."""
+    """Add area, place and direction of each triangle to its cell.
+
+    Returns
+    -------
+    sums : (P, 7) float64
+    cells : (P, 3) int32
+    bulge : float
+        How much the whole bulges outwards.
+    """
     room = 4096
     sums = np.zeros((room, 7))
+    cells = np.empty((room, 3), np.int32)
     count = 0
     bulge = 0.0
     total = 0.0
@@ -148,12 +194,13 @@ def _gather(vertices, triangles, factor, corner, cell, slot, margin, sample_mm2)
             s = slot[i, j, k]
             if s < 0:
                 if count == room:
-                    grown = np.zeros((2 * room, 7))
-                    grown[:room] = sums
-                    sums = grown
+                    grown, more = np.zeros((2 * room, 7)), np.empty((2 * room, 3), np.int32)
+                    grown[:room], more[:room] = sums, cells
+                    sums, cells = grown, more
                     room *= 2
                 s = count
                 slot[i, j, k] = s
+                cells[s, 0], cells[s, 1], cells[s, 2] = i, j, k
                 count += 1
             w = area * share
             sums[s, 0] += w
@@ -174,7 +221,7 @@ def _gather(vertices, triangles, factor, corner, cell, slot, margin, sample_mm2)
     if total > 0:
         # A head bulges outwards; one whose normals point inwards was meshed inside out.
         bulge -= (mean[0] * across[0] + mean[1] * across[1] + mean[2] * across[2]) / total
-    return sums[:count].copy(), bulge
+    return sums[:count].copy(), cells[:count].copy(), bulge
 
 
 @numba.njit(cache=True, nogil=True)
@@ -199,27 +246,26 @@ def _hidden(points, normals, good, slot, corner, cell, behind, along):  # type: 
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearest(slot, renumber, points, corner, cell, layers):  # type: ignore[no-untyped-def]
-    """Spread each patch's number over the empty cells around it, a layer of cells at a time."""
-    nearest = np.full(slot.shape, -1, np.int32)
-    nx, ny, nz = slot.shape
+def _spread(nearest, points, blocks, corner, side, layers):  # type: ignore[no-untyped-def]
+    """Write each patch's number into its block, and spread it over the empty blocks around, a layer at a time."""
+    nx, ny, nz = nearest.shape
     flat = nearest.reshape(-1)
     reached = np.zeros(flat.shape[0], np.uint8)
     squared = np.empty(flat.shape[0], np.float32)
     front, after = np.empty((flat.shape[0], 4), np.int32), np.empty((flat.shape[0], 4), np.int32)
     size = 0
-    for i in range(nx):
-        for j in range(ny):
-            for k in range(nz):
-                if slot[i, j, k] >= 0:
-                    s = renumber[slot[i, j, k]]
-                    slot[i, j, k] = s
-                    if s >= 0:
-                        at = (i * ny + j) * nz + k
-                        flat[at] = s
-                        reached[at] = 1
-                        front[size, 0], front[size, 1], front[size, 2], front[size, 3] = i, j, k, at
-                        size += 1
+    for s in range(points.shape[0]):
+        i, j, k = blocks[s, 0], blocks[s, 1], blocks[s, 2]
+        at = (i * ny + j) * nz + k
+        here = _from_middle(points, s, i, j, k, corner, side)
+        if flat[at] < 0:
+            front[size, 0], front[size, 1], front[size, 2], front[size, 3] = i, j, k, at
+            size += 1
+        elif here >= squared[at]:
+            continue
+        flat[at] = s
+        squared[at] = here
+        reached[at] = 1
     for layer in range(layers):
         count = 0
         for f in range(size):
@@ -233,14 +279,13 @@ def _nearest(slot, renumber, points, corner, cell, layers):  # type: ignore[no-u
                     j += step
                 else:
                     i += step
+                if i < 0 or j < 0 or k < 0 or i >= nx or j >= ny or k >= nz:
+                    continue
                 at = (i * ny + j) * nz + k
                 known = reached[at]
                 if (known != 0 and known != layer + 2) or flat[at] == s:
                     continue
-                x = corner[0] + (i + 0.5) * cell - points[s, 0]
-                y = corner[1] + (j + 0.5) * cell - points[s, 1]
-                z = corner[2] + (k + 0.5) * cell - points[s, 2]
-                here = x * x + y * y + z * z
+                here = _from_middle(points, s, i, j, k, corner, side)
                 if known == 0:
                     reached[at] = layer + 2
                     after[count, 0], after[count, 1], after[count, 2], after[count, 3] = i, j, k, at
@@ -251,4 +296,12 @@ def _nearest(slot, renumber, points, corner, cell, layers):  # type: ignore[no-u
                 squared[at] = here
         front, after = after, front
         size = count
-    return nearest
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _from_middle(points, s, i, j, k, corner, side):  # type: ignore[no-untyped-def]
+    """Squared distance (mm2) of a point to the middle of a block."""
+    x = corner[0] + (i + 0.5) * side - points[s, 0]
+    y = corner[1] + (j + 0.5) * side - points[s, 1]
+    z = corner[2] + (k + 0.5) * side - points[s, 2]
+    return x * x + y * y + z * z
