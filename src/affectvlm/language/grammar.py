@@ -119,10 +119,10 @@ class Grammar:
 
     def corpus(self) -> list[str]:
         """List prompts with every word that can occur in one: what a tokenizer is trained on."""
-        return [prompt for name in self.classes for prompt in self._wordings(name)] + list(self._additions())
+        return [prompt for name in self.classes for prompt in self.wordings(name)] + list(self._additions())
 
-    def _wordings(self, name: str) -> Iterator[str]:
-        """Yield every template with every word of a class."""
+    def wordings(self, name: str) -> Iterator[str]:
+        """Yield every template with every word of a class: all prompts that say nothing beside it."""
         words = self.vocabulary.classes[name]
         for template in self._templates[name]:
             kind = kind_of(template)

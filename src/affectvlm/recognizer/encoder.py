@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from affectvlm.language import Grammar
 from affectvlm.views import Rig
 
 
@@ -22,6 +23,11 @@ class Encoder(Protocol):
     @property
     def class_prompts(self) -> tuple[str, ...]:
         """A typical prompt of each class."""
+        ...
+
+    @property
+    def grammar(self) -> Grammar:
+        """All prompts that can be made for the classes."""
         ...
 
     @property
@@ -56,6 +62,13 @@ class Encoder(Protocol):
 
     def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32; T = 1 for scans."""
+        ...
+
+    def encode_views(self, views: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, V, D) and (B, V) float32: before the views are fused.
+
+        Each view's embedding, zero where it is missing, and the logarithm of its weight, up to what all have in common.
+        """
         ...
 
     def encode_text(self, prompts: Sequence[str]) -> np.ndarray:

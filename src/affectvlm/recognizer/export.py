@@ -74,6 +74,7 @@ def export_onnx(model: AffectVLM, folder: Path) -> Exported:
         rig=encoder.rig,
         rig_fingerprint=encoder.rig.fingerprint,
         sha256={name: file_hash(folder / name) for name in parts},
+        vocabulary=model.grammar.vocabulary,
     )
     return write_faces(faces, exported, folder)
 
@@ -106,23 +107,24 @@ def _refuse_another_model(model: AffectVLM, folder: Path) -> None:
 class _Faces(nn.Module):
     """:meth:`AffectVLM.encode_faces` without a choice that depends on the data: views that are missing are encoded too.
 
-    What comes of them is never looked at, so the result is the same.
+    What comes of them is never looked at, so the result is the same. What each view gives is told too: it explains an
+    answer.
     """
 
     def __init__(self, model: AffectVLM) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, views: Tensor, seen: Tensor) -> Tensor:
-        """(B, T, V, C, H, W) and (B, T, V) -> (B, D)."""
+    def forward(self, views: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, V, C, H, W) and (B, T, V) -> (B, D), and before the fusion (B, V, D) and (B, V)."""
         model, present = self.model, self.model.present(seen)
         if model.time_name == "rank_pooling":
             views, seen = dynamic_images(views, seen)
         B, _, V = seen.shape
         frames = model.towers.encode_images(views.flatten(0, 2)).unflatten(0, seen.shape)  # (B, T, V, D)
         Z = model.time(frames.transpose(1, 2).flatten(0, 1), seen.transpose(1, 2).flatten(0, 1))  # (B V, D)
-        fused: Tensor = model.fusion(Z.unflatten(0, (B, V)), present)
-        return fused
+        Z = Z.unflatten(0, (B, V)).masked_fill(~present[..., None], 0)
+        return model.fusion(Z, present), Z, model.fusion.scores(Z)
 
 
 class _Words(nn.Module):
@@ -142,24 +144,24 @@ def _trace_faces(model: AffectVLM) -> onnx.ModelProto:
     seen = torch.ones(*EXAMPLE, len(rig.names), dtype=torch.bool, device=model.device)
     views = torch.zeros(*seen.shape, rig.channels, rig.size_px, rig.size_px, device=model.device)
     axes = {0: "B", 1: "T"}
-    return _trace(_Faces(model), {"views": (views, axes), "seen": (seen, axes)}, "faces")
+    return _trace(_Faces(model), {"views": (views, axes), "seen": (seen, axes)}, ["faces", "embeddings", "scores"])
 
 
 def _trace_words(model: AffectVLM) -> onnx.ModelProto:
     prompts = [model.grammar.ensemble(name)[0] for name in model.classes]
     ids, mask = (part.to(model.device) for part in tokenize(model.tokenizer, prompts))
     axes = {0: "P", 1: "L"}
-    return _trace(_Words(model.towers), {"ids": (ids, axes), "mask": (mask, axes)}, "words")
+    return _trace(_Words(model.towers), {"ids": (ids, axes), "mask": (mask, axes)}, ["words"])
 
 
-def _trace(module: nn.Module, inputs: dict[str, tuple[Tensor, dict[int, str]]], output: str) -> onnx.ModelProto:
+def _trace(module: nn.Module, inputs: dict[str, tuple[Tensor, dict[int, str]]], outputs: list[str]) -> onnx.ModelProto:
     """Turn a module into a graph, whose nodes are named by the part of the model that they come from."""
     with _quietly():
         program = torch.onnx.export(
             module.eval(),
             tuple(example for example, _ in inputs.values()),
             input_names=list(inputs),
-            output_names=[output],
+            output_names=outputs,
             dynamic_shapes=tuple(axes for _, axes in inputs.values()),
             dynamo=True,
             verbose=False,

@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from affectvlm.cores import usable_cores
 from affectvlm.errors import ModelError, in_one_line
+from affectvlm.language import Grammar
 from affectvlm.model_files import EXPORTED, FACES, WORDS, WORDS_TOKENIZER
 from affectvlm.recognizer.onnx_folder import read_exported
 from affectvlm.recognizer.source import copy_model
@@ -58,6 +59,19 @@ class OnnxEncoder:
         return self._exported.class_prompts
 
     @property
+    def grammar(self) -> Grammar:
+        """All prompts that can be made for the classes.
+
+        Raises
+        ------
+        ModelError
+            The model was exported before answers could be explained.
+        """
+        if self._exported.vocabulary is None:
+            raise self._too_old()
+        return Grammar(self.classes, self._exported.vocabulary)
+
+    @property
     def rig(self) -> Rig:
         """The views that the model was made for."""
         return self._exported.rig
@@ -92,6 +106,19 @@ class OnnxEncoder:
         faces: np.ndarray = self._faces.run(["faces"], {"views": views, "seen": seen})[0]
         return faces
 
+    def encode_views(self, views: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, V, D) and (B, V) float32: before the views are fused.
+
+        Raises
+        ------
+        ModelError
+            The model was exported before answers could be explained.
+        """
+        if len(self._faces.get_outputs()) == 1:
+            raise self._too_old()
+        embeddings, scores = self._faces.run(["embeddings", "scores"], {"views": views, "seen": seen})
+        return embeddings, scores
+
     def encode_text(self, prompts: Sequence[str]) -> np.ndarray:
         """P prompts -> (P, D) float32, unit length."""
         tokens = self._tokenizer.encode_batch(list(prompts))
@@ -103,6 +130,12 @@ class OnnxEncoder:
     def save(self, folder: Path) -> None:
         """Write the model's files into an empty folder."""
         copy_model(self._folder, folder)
+
+    def _too_old(self) -> ModelError:
+        return ModelError(
+            f"{self._folder}: exported before answers could be explained; export the model again with "
+            "`affectvlm export onnx`, or take the backend torch"
+        )
 
     # What only labels in one's own words need is read when there are some.
 

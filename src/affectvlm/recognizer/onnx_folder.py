@@ -3,7 +3,7 @@
 Layout of the folder, which may be that of the model itself::
 
     onnx.json    classes and their embeddings, rig, all else that an answer takes, SHA-256 of the others; written last
-    faces.onnx   views -> faces; its metadata holds the classes and the rig's fingerprint
+    faces.onnx   views -> faces, and each view's share in them; its metadata holds the classes and the rig's fingerprint
     words.onnx   ids and mask -> words
     words.json   the tokenizer, as the library tokenizers reads it: cuts and pads by itself
 """
@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from affectvlm.errors import ModelError, in_one_line
 from affectvlm.files import file_hash
+from affectvlm.language import Vocabulary
 from affectvlm.model_files import CONFIG, EXPORTED, HASHED_EXPORT
 from affectvlm.views import Rig
 
@@ -63,6 +64,8 @@ class Exported(BaseModel):
     """File name -> hash; of the model's own description too, if the export lies beside it: a model that is trained anew
     leaves the old export."""
     int8: Int8 | None = Field(None)
+    vocabulary: Vocabulary | None = None
+    """The model's words; None of an export of before answers could be explained."""
 
     @property
     def identity(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,8 @@ import numpy as np
 from affectvlm.cores import usable_cores
 from affectvlm.errors import ConfigError, ModelError, ScanError
 from affectvlm.recognizer.encoder import Encoder
+from affectvlm.recognizer.explanation import Explanation, Prompts, explain_views
+from affectvlm.recognizer.following import Following
 from affectvlm.recognizer.frames import embed_frames, encode_clips, evenly_chosen
 from affectvlm.recognizer.prediction import Choice, Prediction, Predictions
 from affectvlm.recognizer.softmax import softmax
@@ -30,7 +33,7 @@ from affectvlm.recognizer.stream import (
     newest_of,
 )
 from affectvlm.recognizer.timeline import USUAL_FPS, Timeline, smooth, strengths
-from affectvlm.scan import FaceScan, ScanSequence, normalize, read_scan
+from affectvlm.scan import FaceScan, Pose, ScanSequence, normalize, read_scan
 from affectvlm.scan.sequence import check_rate
 from affectvlm.views import Rig, Views, render
 
@@ -252,8 +255,10 @@ class Recognizer:
             )
         last = deque[Views](maxlen=(self.encoder.frames if self.encoder.time == "causal" else None) or 1)
 
+        follow = Following(self._seen)
+
         def judge(frame: Face) -> np.ndarray:
-            last.append(self.views(frame))
+            last.append(follow(frame))
             judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), choice.prompts)[0]
             return judged
 
@@ -295,6 +300,34 @@ class Recognizer:
         none = np.empty((0, self.encoder.class_embeddings.shape[1]), np.float32)
         return np.concatenate([none, *(self._embed(_in_threads(self.views, part)) for part in _batches(scans))])
 
+    def explain(
+        self, scan: Face, label: str | None = None, on_progress: Callable[[float], None] = lambda share: None
+    ) -> Explanation:
+        """Work out why a scan gets its answer: what speaks for it and against it where, in which view, in which words.
+
+        Parameters
+        ----------
+        scan : FaceScan, Views or path
+        label : str, optional
+            The expression to explain, one of the model's; None: the most probable.
+        on_progress : callable
+            Called with the share that is done.
+
+        Raises
+        ------
+        ScanError
+            The scan cannot be read, or shows no face.
+        ModelError
+            The model knows no such expression, reads movement (``rank_pooling``), or was exported before answers
+            could be explained.
+        """
+        self._refuse_movement()
+        return explain_views(self.encoder, self._prompts, self.views(scan), label, on_progress)
+
+    @cached_property
+    def _prompts(self) -> Prompts:
+        return Prompts(self.encoder)
+
     def views(self, scan: Input) -> Views:
         """Draw the views of a scan that the model looks at.
 
@@ -305,17 +338,21 @@ class Recognizer:
         ModelError
             Views are of another rig than the model's.
         """
+        return self._seen(scan, None)[0]
+
+    def _seen(self, scan: Input, near: Pose | None) -> tuple[Views, Pose | None]:
+        """Draw a scan's views, and tell its pose, which may be near to another's; given views have none."""
         if isinstance(scan, Views):
             if scan.rig != self.rig:
                 raise ModelError("these views are of another rig than the model's; draw them with Recognizer.views")
-            return scan
+            return scan, None
         if isinstance(scan, ScanSequence):
             raise ScanError(
                 f"{scan.source}: expected a single scan, found a sequence; ask `predict` for its answer and the course "
                 "of it, or give its frames"
             )
-        loaded = scan if isinstance(scan, FaceScan) else read_scan(scan)
-        return render(normalize(loaded).face, self.rig)
+        found = normalize(scan if isinstance(scan, FaceScan) else read_scan(scan), near=near)
+        return render(found.face, self.rig), found.pose
 
     def _answers(
         self,
@@ -343,7 +380,7 @@ class Recognizer:
         """Judge every frame, then the sequence: as a whole if the model looks at sequences, else by its frames."""
         with ThreadPoolExecutor(WORKERS) as pool:
             try:
-                kept = embed_frames(self.encoder, sequence.frames, self.views, pool, on_frame)
+                kept = embed_frames(self.encoder, sequence.frames, self._seen, pool, on_frame)
             except ScanError as error:
                 return Prediction(sequence.source, error=f"{sequence.source}: {error}")
             own = self._probabilities(kept.embeddings, self.encoder.class_embeddings)
@@ -380,9 +417,12 @@ class Recognizer:
 
     def _embed(self, views: Sequence[Views]) -> np.ndarray:
         """(n, D) float32."""
+        self._refuse_movement()
+        return encode_clips(self.encoder, [[one] for one in views])
+
+    def _refuse_movement(self) -> None:
         if self.encoder.time == "rank_pooling":
             raise ModelError("this model reads movement (model.time `rank_pooling`); a single scan has none")
-        return encode_clips(self.encoder, [[one] for one in views])
 
     def _probabilities(self, embeddings: np.ndarray, prompts: np.ndarray) -> np.ndarray:
         """(..., D) and (classes, D) -> (..., classes) float64, sum 1."""

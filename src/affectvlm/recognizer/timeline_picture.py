@@ -9,26 +9,12 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from affectvlm.recognizer.class_colours import class_colours
 from affectvlm.recognizer.prediction import Prediction
 from affectvlm.recognizer.timeline import NEUTRAL, Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-COLOURS = {
-    "anger": "#D55E00",
-    "disgust": "#009E73",
-    "fear": "#CC79A7",
-    "happiness": "#E69F00",
-    "sadness": "#0072B2",
-    "surprise": "#56B4E9",
-    NEUTRAL: "#D9D9D9",
-}
-"""Of Okabe and Ito's colours, which people of every colour vision tell apart (Wong 2011, Nature Methods 8); a calm grey
-for a calm face."""
-
-OTHERS = ("#F0E442", "#000000", "#8C564B", "#7F7F7F", *[c for name, c in COLOURS.items() if name != NEUTRAL])
-"""For classes of another name, in turn."""
 
 INK, MUTED = "#1A1A1A", "#5A5A5A"
 WIDTH_PX, HEIGHT_PX, DPI = 1600, 900, 160
@@ -81,10 +67,9 @@ def _bands(axes: Axes, timeline: Timeline, rate: float) -> None:
     shares = timeline.probabilities[:, [timeline.classes.index(name) for name in names]]
     edges = (np.arange(len(timeline) + 1) - 0.5) / rate
     tops = np.cumsum(shares, axis=1)
-    spare = iter(OTHERS * len(names))
+    colours = class_colours(names)
     for name, share, top in zip(names, shares.T, tops.T, strict=True):
-        colour = COLOURS.get(name) or next(spare)
-        axes.stairs(top, edges, baseline=top - share, fill=True, color=colour, label=name, linewidth=0)
+        axes.stairs(top, edges, baseline=top - share, fill=True, color=colours[name], label=name, linewidth=0)
     for top in tops.T[:-1]:
         axes.stairs(top, edges, baseline=None, color="white", linewidth=0.8)
     axes.set_xlim(edges[0], edges[-1])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM
 from affectvlm.views import Rig
 
@@ -34,6 +35,11 @@ class TorchEncoder:
     def class_prompts(self) -> tuple[str, ...]:
         """A typical prompt of each class."""
         return tuple(self.model.grammar.ensemble(name)[0] for name in self.classes)
+
+    @property
+    def grammar(self) -> Grammar:
+        """All prompts that can be made for the classes."""
+        return self.model.grammar
 
     @property
     def rig(self) -> Rig:
@@ -69,8 +75,13 @@ class TorchEncoder:
     @torch.inference_mode()
     def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32, unit length."""
-        pixels, there = (torch.from_numpy(array).to(self.model.device) for array in (views, seen))
-        return _array(self.model.encode_faces(pixels, there))
+        return _array(self.model.encode_faces(*self._there(views, seen)))
+
+    @torch.inference_mode()
+    def encode_views(self, views: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, V, D) and (B, V) float32: before the views are fused."""
+        Z = self.model.encode_views(*self._there(views, seen))
+        return _array(Z), _array(self.model.fusion.scores(Z))
 
     @torch.inference_mode()
     def encode_text(self, prompts: Sequence[str]) -> np.ndarray:
@@ -80,6 +91,10 @@ class TorchEncoder:
     def save(self, folder: Path) -> None:
         """Write the model's files into an empty folder."""
         self.model.save(folder)
+
+    def _there(self, *arrays: np.ndarray) -> tuple[torch.Tensor, ...]:
+        """Bring arrays to where the weights are."""
+        return tuple(torch.from_numpy(array).to(self.model.device) for array in arrays)
 
 
 def _array(values: torch.Tensor) -> np.ndarray:
