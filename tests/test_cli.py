@@ -72,7 +72,7 @@ def test_help_lists_every_command(affectvlm):
     status, text, _ = affectvlm("--help")
     assert status == 0
     assert set(COMMANDS) == {
-        *("demo", "synth", "inspect", "prepare", "train", "evaluate", "predict", "show", "app", "export"),
+        *("demo", "synth", "inspect", "prepare", "train", "evaluate", "predict", "show", "watch", "app", "export"),
     }
     for name in COMMANDS:
         assert re.search(rf"^\W*{name}\s+\w", text, re.MULTILINE), name

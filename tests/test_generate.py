@@ -104,7 +104,7 @@ def test_only_frames_near_the_apex_are_samples_of_the_emotion():
     takes = made.takes()
     for emotion in EMOTIONS:
         frames = [take for take in takes if take.emotion == emotion]
-        apex = made._person(0).style.apexes[emotion]
+        apex = made.person(0).style.apexes[emotion]
         level = np.array([(made.strengths(take) * apex).sum() for take in frames]) / (apex * apex).sum()
         kept = np.array([take.key in samples for take in frames])
         np.testing.assert_array_equal(kept, level >= 0.5)
@@ -170,7 +170,7 @@ def test_a_subject_keeps_his_face_and_his_attributes():
     samples = study(12, seed=9).samples()
     for number in range(12):
         mine = samples[25 * number : 25 * number + 25]
-        person = study(12, seed=9)._person(number)
+        person = study(12, seed=9).person(number)
         assert all(s.attributes == mine[0].attributes == MODEL.attributes(person.identity) for s in mine)
     assert {s.attributes["sex"] for s in samples} == {"female", "male"}
 
@@ -180,7 +180,7 @@ def test_a_recording_is_the_persons_face_turned_about_the_nose_tip():
     angles = []
     for take in made.takes():
         recording = made.record(take)
-        person = study(3)._person(take.subject.number)
+        person = study(3).person(take.subject.number)
         upright = person.vertices(recording.strengths)
         np.testing.assert_allclose(recording.scan.vertices, upright @ recording.rotation.T, atol=1e-3)
         np.testing.assert_array_equal(recording.landmarks, recording.scan.vertices[MODEL.landmarks])
@@ -212,7 +212,7 @@ def test_without_residual_a_sample_is_exactly_upright(monkeypatch):
     monkeypatch.setattr(module, "RESIDUAL_MM", (0.0, 0.0, 0.0))
     made = study(1)
     take, sample = made.takes()[5], made.samples()[5]
-    person = study(1)._person(0)
+    person = study(1).person(0)
     upright = person.vertices(made.strengths(take))
     upright = upright - upright[MODEL.landmarks[30]] - person.tip
     kept = FaceScan(upright, MODEL.triangles).kept(np.linalg.norm(upright, axis=1) < FACE_RADIUS_MM)

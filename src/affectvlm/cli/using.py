@@ -1,7 +1,8 @@
-"""Commands that use a scan as it is: ``predict``, ``show`` and ``app``."""
+"""Commands that use a scan as it is: ``predict``, ``show``, ``watch`` and ``app``."""
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -89,13 +90,66 @@ def show(
     say(f"{to}: the views of {scan}")
 
 
+@commands.command(epilog="Example: `affectvlm watch incoming`")
+def watch(
+    folder: Annotated[Path, typer.Argument(help="Where a scanner's software drops scans.")],
+    model: Model = DEFAULT_MODEL,
+) -> None:
+    """Read the apparent expression of scans as they come into a folder, until Ctrl-C.
+
+    Prints a JSON object a line: the scan, its expression smoothed over those before it, or why it cannot be used.
+    Where they come too quickly, the newest is next.
+    """
+    with working("loading the model"):
+        from affectvlm.recognizer import Recognizer
+        from affectvlm.recognizer.in_turn import InTurn
+        from affectvlm.recognizer.stream import newest_of
+        from affectvlm.recognizer.watched_folder import watch_folder
+
+        recognizer = Recognizer.from_pretrained(model)
+    scans = InTurn((arrived.frame, arrived.frame) for arrived in newest_of(watch_folder(folder)))
+    for answer in recognizer.stream(scans, live=True):
+        path = scans.answered(answer.frame)
+        print(json.dumps({"path": str(path), **answer.to_dict()}, ensure_ascii=False), flush=True)
+
+
 @commands.command("app", epilog="Example: `affectvlm app`")
 def open_app(
     model: Model = DEFAULT_MODEL,
-    port: Annotated[int | None, typer.Option(help="Where the page is served, on this machine only.")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(help="Where the page is served, on this machine only; the first free one from 8501.", min=1),
+    ] = None,
     browser: Annotated[bool, typer.Option(help="Open it in the browser.")] = True,
+    runs: Annotated[
+        Path | None, typer.Option(help="Folder with runs: their models and reports are part of `Compare models`.")
+    ] = None,
+    watch: Annotated[
+        Path | None, typer.Option(help="Folder into which a scanner drops frames: `Live` reads them as they come.")
+    ] = None,
+    ict: Annotated[Path | None, typer.Option(help="Folder of ICT-FaceKit: one more face to perform.")] = None,
+    makehuman: Annotated[Path | None, typer.Option(help="Folder of MakeHuman: one more face to perform.")] = None,
+    captures: Annotated[
+        Path | None, typer.Option(help="Folder with Live Link Face csv files: captured movement to perform.")
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Where visitors find the page, if a web server on this machine passes it on (and asks for a "
+            "password): `https://lab.example.org/faces`. The page itself stays on 127.0.0.1.",
+            metavar="URL",
+        ),
+    ] = None,
 ) -> None:
-    """Open the web page: drop a scan, turn it, see the views and the answer."""
-    from affectvlm.app.launch import launch
+    """Open the web page: read scans and sequences, ask in words, watch a live face, compare models.
 
-    raise typer.Exit(launch(model, port, browser))
+    Everything runs on this machine, nothing is stored. Visitors see no folder but those named here.
+    """
+    from affectvlm.app.launch import launch
+    from affectvlm.app.settings import AppSettings
+    from affectvlm.recognizer.source import find_model_folder
+
+    folders = {"runs": runs, "watch": watch, "ict": ict, "makehuman": makehuman, "captures": captures}
+    named = {name: folder.expanduser().resolve() for name, folder in folders.items() if folder is not None}
+    settings = AppSettings(model=find_model_folder(model).resolve(), **named)
+    raise typer.Exit(launch(settings, port, browser, public_url))

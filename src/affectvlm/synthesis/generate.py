@@ -28,7 +28,7 @@ from affectvlm.synthesis.library import FaceSource, load_face_model
 from affectvlm.synthesis.live_link import read_live_link
 from affectvlm.synthesis.performance import Performance
 from affectvlm.synthesis.person import Person, draw_person
-from affectvlm.synthesis.sensors import SENSORS, observe
+from affectvlm.synthesis.sensors import SENSORS, Sensor, observe
 from affectvlm.synthesis.texture import draw_complexion, paint
 from affectvlm.synthesis.transfer import lend_shapes
 
@@ -237,7 +237,7 @@ class Study:
         rng = self._rng(number, _TAKE, *_which(take))
         if take.emotion is None or take.intensity is None:
             return neutral_moment(rng)
-        return draw_expression(self._person(number).style, take.emotion, take.intensity, rng)
+        return draw_expression(self.person(number).style, take.emotion, take.intensity, rng)
 
     def _head_deg(self, take: Take) -> np.ndarray:
         """(3,) yaw, pitch, roll."""
@@ -248,23 +248,17 @@ class Study:
     def record(self, take: Take) -> Recording:
         """Make one take: the person's face with its expression, turned, before the sensor."""
         number = take.subject.number
-        person = self._person(number)
+        person = self.person(number)
         strengths = self.strengths(take)
         rotation = Rotation.from_euler("yxz", self._head_deg(take), degrees=True).as_matrix()
         name = f"{self.source.name} face, seed {self.seed}, {take.key}"
-        texture = _texture(self.source, self.seed, number) if self.textured else None
-        face = person.face(strengths, name, texture).moved(rotation, np.zeros(3))
-        landmarks = face.vertices[person.model.landmarks]
+        texture = self.texture(number)
+        face = person.face(strengths, name, texture)
         scene = self._rng(number, _SCENE, *_which(take)[:2])
         sensors = list(SENSORS) if self.sensor == MIXED else self.sensor.split("+")
         sensor = SENSORS[sensors[0] if len(sensors) == 1 else str(scene.choice(sensors))]
-        if sensor.distance_mm is None:
-            return Recording(face, landmarks, strengths, rotation)
-        eyes = person.model.regions == REGIONS.index("eyes")
-        at_rest = np.einsum("xy,ly->lx", rotation, person.neutral[person.model.landmarks])
         noise = self._rng(number, _NOISE, *_which(take))
-        grid = observe(sensor, face, landmarks, eyes, scene, at_rest, noise)
-        return Recording(grid.mesh(sensor.jump_mm), landmarks, strengths, rotation, grid)
+        return record_face(person, face, strengths, rotation, sensor, scene, noise)
 
     def samples(self) -> list[Sample]:
         """List the takes as samples that come normalised.
@@ -293,7 +287,7 @@ class Study:
         """Whether a frame is near enough its sequence's apex to be learned from: the others are at rest or nearly."""
         if take.frame is None or take.emotion not in EMOTIONS:
             return True
-        apex = self._person(take.subject.number).style.apexes[take.emotion]
+        apex = self.person(take.subject.number).style.apexes[take.emotion]
         return float((self.strengths(take) * apex).sum()) >= NEAR_APEX * float((apex * apex).sum())
 
     def _scans_of(self, subject: Subject) -> list[Take]:
@@ -309,13 +303,24 @@ class Study:
     def _frames_of(self, subject: Subject) -> list[Take]:
         neutral = self.protocol == "neutral"
         shown = {folder: emotion for folder, emotion in SEQUENCES.items() if (emotion == "neutral") == neutral}
-        return [take for folder, emotion in shown.items() for take in self._sequence(subject, folder, emotion)]
+        return [take for folder, emotion in shown.items() for take in self.sequence(subject, folder, emotion)]
 
     def _captured_of(self, subject: Subject) -> list[Take]:
         assert self.capture is not None
-        return self._sequence(subject, self.capture.stem, None)
+        return self.sequence(subject, self.capture.stem, None)
 
-    def _sequence(self, subject: Subject, folder: str, emotion: str | None) -> list[Take]:
+    def sequence(self, subject: Subject, folder: str, emotion: str | None) -> list[Take]:
+        """List the frames of one sequence, of whomever.
+
+        Parameters
+        ----------
+        subject : Subject
+            Of this study's people, or any other number.
+        folder : str
+            One of :data:`SEQUENCES`; where there is a capture, any name.
+        emotion : str, optional
+            What the frames are to be samples of.
+        """
         first = Take(f"{subject.name}/{folder}/", subject, emotion, frame=0)
         frames = len(self._performance(first))
         return [replace(first, key=f"{first.key}{frame:0{self._digits}d}", frame=frame) for frame in range(frames)]
@@ -330,11 +335,50 @@ class Study:
         folder = take.key.split("/")[1]
         return _performance(self.source, self.seed, take.subject.number, self.variety, self.fps, folder, self.lenders)
 
-    def _person(self, number: int) -> Person:
+    def person(self, number: int) -> Person:
+        """Draw whoever has a number, from 0: one of this study's people, or another who might be."""
         return _person(self.source, self.seed, number, self.variety, self.lenders)
+
+    def texture(self, number: int) -> np.ndarray | None:
+        """Paint a person's skin: (H, W, 3) uint8; None in a study without."""
+        return _texture(self.source, self.seed, number) if self.textured else None
 
     def _rng(self, number: int, *what: int) -> np.random.Generator:
         return _generator(self.source, self.seed, number, *what)
+
+
+def record_face(
+    person: Person,
+    face: FaceScan,
+    strengths: np.ndarray,
+    rotation: np.ndarray,
+    sensor: Sensor,
+    scene: np.random.Generator,
+    noise: np.random.Generator,
+) -> Recording:
+    """Turn a face before a sensor, and record it.
+
+    Parameters
+    ----------
+    person : Person
+        Whose face it is.
+    face : FaceScan
+        Upright, as :meth:`Person.face` makes it.
+    strengths : (A, 2) float32
+        What it shows.
+    rotation : (3, 3) float
+    sensor : Sensor
+    scene, noise : numpy.random.Generator
+        As :func:`~affectvlm.synthesis.sensors.observe` takes them.
+    """
+    turned = face.moved(rotation, np.zeros(3))
+    landmarks = turned.vertices[person.model.landmarks]
+    if sensor.distance_mm is None:
+        return Recording(turned, landmarks, strengths, rotation)
+    eyes = person.model.regions == REGIONS.index("eyes")
+    at_rest = np.einsum("xy,ly->lx", rotation, person.neutral[person.model.landmarks])
+    grid = observe(sensor, turned, landmarks, eyes, scene, at_rest, noise)
+    return Recording(grid.mesh(sensor.jump_mm), landmarks, strengths, rotation, grid)
 
 
 def _generator(source: FaceSource, seed: int, number: int, *what: int) -> np.random.Generator:
@@ -355,7 +399,7 @@ def _normalized(study: Study, take: Take) -> FaceScan:
     made = study.record(take)
     rng = study._rng(take.subject.number, _RESIDUAL, *_which(take)[:2])  # the same for all frames of a sequence
     turn = Rotation.from_euler("yxz", rng.normal(0, RESIDUAL_DEG), degrees=True).as_matrix() @ made.rotation.T
-    tip = study._person(take.subject.number).tip + rng.normal(0, RESIDUAL_MM)
+    tip = study.person(take.subject.number).tip + rng.normal(0, RESIDUAL_MM)
     nose = made.landmarks[30] + made.rotation @ tip
     face = made.scan.kept(face_mask(made.scan, nose, FACE_RADIUS_MM))
     face = face.moved(turn, -turn @ nose)
