@@ -1,8 +1,7 @@
 """The page: the same answers as the library, uploads that stay in their place, a face the right way up."""
 
-import base64
 import io
-import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,22 +17,31 @@ from scipy.spatial import cKDTree
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
 from affectvlm.app import launch as launching
 from affectvlm.app.bars import BAR_PX, INK, LINE_PX, OTHER, TOP, bars
-from affectvlm.app.display_mesh import DisplayMesh, display_mesh
-from affectvlm.app.launch import PAGE, SETTINGS, command, launch
+from affectvlm.app.display_mesh import DisplayMesh, display_mesh, in_clay, lit, lit_colours
+from affectvlm.app.launch import PAGE, SERVER, SETTINGS, command, launch
 from affectvlm.app.mesh_figure import mesh_figure
+from affectvlm.app.models import load_recognizer
 from affectvlm.app.reading import read_face
-from affectvlm.app.samples import SampleFace
-from affectvlm.app.uploads import read_upload, safe_name
+from affectvlm.app.samples import GALLERY, SampleFace
+from affectvlm.app.settings import FOLDERS, AppSettings
+from affectvlm.app.thumbnails import SIZE_PX, thumbnail, thumbnails
+from affectvlm.app.uploads import MAX_FILES, read_upload, safe_name
+from affectvlm.app.why import painted_by_importance
+from affectvlm.cli import entry
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError, ModelError, ScanError
 from affectvlm.model import AffectVLM
 from affectvlm.model.config import ModelConfig
 from affectvlm.recognizer import Recognizer
+from affectvlm.recognizer.explanation import view_weights
+from affectvlm.recognizer.source import BUNDLED
 from affectvlm.scan import FaceScan, normalize
 from affectvlm.views import Rig
+from app_fixtures import chart, open_page
 
 TINY = ModelConfig(
     image_widths=(8, 8), image_blocks=1, text_width=16, text_layers=1, text_heads=2, embedding_dim=16
@@ -53,6 +61,11 @@ def recognizer(model_folder) -> Recognizer:
     return Recognizer.from_pretrained(model_folder)
 
 
+@pytest.fixture(scope="module")
+def settings(model_folder) -> AppSettings:
+    return AppSettings(model=model_folder)
+
+
 @pytest.fixture
 def temporary(tmp_path, monkeypatch) -> Path:
     """The folder in which temporary ones are made, so that a left one is seen."""
@@ -60,19 +73,6 @@ def temporary(tmp_path, monkeypatch) -> Path:
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     return folder
-
-
-def open_page(model_folder: Path, monkeypatch) -> AppTest:
-    monkeypatch.setattr(sys, "argv", ["page.py", str(model_folder)])
-    return AppTest.from_file(str(PAGE), default_timeout=60).run()
-
-
-def chart(page: AppTest, key: str) -> dict:
-    """The face, or the bars above their ground: a chart's last trace, its numbers unpacked."""
-    (found,) = [element.proto for element in page.get("plotly_chart") if f"-{key}" in element.proto.id]
-    trace = json.loads(found.spec)["data"][-1]
-    packed = {name: value for name, value in trace.items() if isinstance(value, dict) and "bdata" in value}
-    return trace | {n: np.frombuffer(base64.b64decode(v["bdata"]), v["dtype"]) for n, v in packed.items()}
 
 
 def textured_obj(scan: FaceScan, picture: Image.Image) -> list[tuple[str, bytes]]:
@@ -99,49 +99,62 @@ def square(side: float = 2.0) -> FaceScan:
     return FaceScan(corners * side / 2, triangles, (corners[:, :2] + 1) / 2, triangles, texture)
 
 
+def headings(page: AppTest) -> list[str]:
+    return [heading.value for heading in page.subheader]
+
+
 # The page
 
 
-def test_a_sample_face_gets_the_library_s_answer(model_folder, recognizer, monkeypatch):
-    page = open_page(model_folder, monkeypatch)
+def test_a_sample_face_gets_the_library_s_answer(settings, recognizer, monkeypatch):
+    page = open_page(settings, monkeypatch)
     assert not page.exception
     assert not page.error
-    for emotion, person in (("happiness", 1), ("anger", 7)):
-        page.selectbox(key="emotion").set_value(emotion)
-        page.number_input(key="person").set_value(person).run()
-        expected = recognizer.predict_proba(recognizer.views(SampleFace(emotion, 3, person).scan()))
+    for emotion, intensity, person in (("happiness", 4, 1), ("anger", 2, 7)):
+        page.selectbox(key="read_emotion").set_value(emotion)
+        page.select_slider(key="read_intensity").set_value(intensity)
+        page.number_input(key="read_person").set_value(person).run()
+        views = recognizer.views(SampleFace(emotion, intensity, person).scan())
+        expected = recognizer.predict_proba(views)
         shown = chart(page, "answer")
         np.testing.assert_allclose(shown["x"], expected, rtol=0, atol=1e-7)
         assert shown["x"].sum() == pytest.approx(1, abs=1e-12)
         best = int(expected.argmax())
         assert shown["marker"]["color"] == [TOP if row == best else OTHER for row in range(len(EMOTIONS))]
-        headings = [heading.value for heading in page.subheader]
-        assert f"Apparent expression: {EMOTIONS[best]}, {100 * expected[best]:.0f} %" in headings
+        assert f"Apparent expression: {EMOTIONS[best]}, {100 * expected[best]:.0f} %" in headings(page)
+        weights = view_weights(recognizer.encoder, views)
+        told = [caption.value for caption in page.caption if "of the answer" in caption.value]
+        assert [float(text.split("**")[1].removesuffix(" %")) for text in told] == np.round(100 * weights).tolist()
     assert not page.exception
 
 
-def test_descriptions_become_rows(model_folder, recognizer, monkeypatch):
-    page = open_page(model_folder, monkeypatch)
-    assert len(chart(page, "described")["x"]) == len(EMOTIONS)
-    page.text_area(key="descriptions").set_value("a happy face\n\n  an angry face \na happy face\n").run()
-    views = recognizer.views(SampleFace("happiness", 3, 1).scan())
-    expected = recognizer.predict_proba(views, ["a happy face", "an angry face"])
-    np.testing.assert_allclose(chart(page, "described")["x"], expected, rtol=0, atol=1e-7)
-    for too_few in (" \n", "a happy face\na happy face"):
-        page.text_area(key="descriptions").set_value(too_few).run()
-        assert not page.exception
-        assert len(page.get("plotly_chart")) == 2  # the face and the answer
-        assert "two descriptions or more" in page.info[0].value
+def test_a_click_in_the_gallery_chooses_a_face(settings, recognizer, monkeypatch):
+    page = open_page(settings, monkeypatch)
+    assert page.pills(key="read_gallery").value == GALLERY[0]
+    assert len(page.pills(key="read_gallery").options) == len(GALLERY)
+    fear = next(sample for sample in GALLERY if sample.emotion == "fear")
+    page.pills(key="read_gallery").set_value(fear).run()
+    np.testing.assert_allclose(chart(page, "answer")["x"], recognizer.predict_proba(fear.scan()), atol=1e-7)
+    # The choosers of any other face stand where the gallery does.
+    assert page.selectbox(key="read_emotion").value == "fear"
+    assert page.number_input(key="read_person").value == fear.person
+    # A face that is not in the gallery leaves none of it chosen; one that is let go stays.
+    page.number_input(key="read_person").set_value(99).run()
+    assert page.pills(key="read_gallery").value is None
+    page.pills(key="read_gallery").set_value(fear).run()
+    page.pills(key="read_gallery").set_value(None).run()
+    assert page.pills(key="read_gallery").value == fear
+    assert not page.exception
 
 
-def test_a_face_that_the_model_is_unsure_of_is_not_named(model_folder, recognizer, monkeypatch, tmp_path):
-    model = AffectVLM.load(model_folder)
+def test_a_face_that_the_model_is_unsure_of_is_not_named(settings, recognizer, monkeypatch, tmp_path):
+    model = AffectVLM.load(settings.model)
     model.unsure_below.fill_(0.97)
     model.save(tmp_path / "model")
-    page = open_page(tmp_path / "model", monkeypatch)
+    page = open_page(AppSettings(model=tmp_path / "model"), monkeypatch)
     assert not page.exception
-    assert "Apparent expression: unsure" in [heading.value for heading in page.subheader]
-    expected = recognizer.predict_proba(SampleFace("happiness", 3, 1).scan())
+    assert "Apparent expression: unsure" in headings(page)
+    expected = recognizer.predict_proba(GALLERY[0].scan())
     best = int(expected.argmax())
     (reason,) = [caption.value for caption in page.caption if "not probable enough" in caption.value]
     assert f"{EMOTIONS[best]}, {100 * expected[best]:.0f} %" in reason
@@ -149,46 +162,105 @@ def test_a_face_that_the_model_is_unsure_of_is_not_named(model_folder, recognize
     np.testing.assert_allclose(chart(page, "answer")["x"], expected, rtol=0, atol=1e-7)
 
 
-def test_the_views_of_each_map_can_be_seen(model_folder, monkeypatch):
-    page = open_page(model_folder, monkeypatch)
+def test_the_views_of_each_map_can_be_seen(settings, monkeypatch):
+    page = open_page(settings, monkeypatch)
     for name in ("depth", "normals"):
         page.segmented_control(key="map").set_value(name).run()
         assert not page.exception
-        captions = [image.captions[0] for image in page.image]
-        assert captions == ["front", "left cheek, +30°", "right cheek, -30°"]
+        assert [image.proto.imgs[0].alt for image in page.image] == [
+            f"{name} of the face, {view}" for view in ("front", "left cheek, +30°", "right cheek, -30°")
+        ]
 
 
-def test_an_upload_gets_the_library_s_answer(model_folder, recognizer, monkeypatch, temporary):
+def test_the_face_is_painted_as_asked(settings, recognizer, monkeypatch):
+    page = open_page(settings, monkeypatch)
+    reading = read_face(recognizer, GALLERY[0].scan)
+    explanation = recognizer.explain(reading.views)
+    for paint, mesh in (
+        ("Shape", in_clay(reading.mesh)),
+        ("Importance", painted_by_importance(reading.mesh, reading.views, explanation)),
+        ("Colours", lit(reading.mesh)),
+    ):
+        page.segmented_control(key="read_paint").set_value(paint).run()
+        assert not page.exception
+        assert chart(page, "face")["vertexcolor"] == list(mesh_figure(mesh).data[0].vertexcolor)
+
+
+def test_an_upload_gets_the_library_s_answer(settings, recognizer, monkeypatch, temporary):
     face = SampleFace("surprise", 4, 2).scan()
-    page = open_page(model_folder, monkeypatch)
-    page.radio(key="source").set_value("Your own scan").run()
-    assert len(page.info) == 1
-    assert not page.get("plotly_chart")
+    page = open_page(settings, monkeypatch)
     files = textured_obj(replace(face, vertices=face.vertices / 1000), Image.new("RGB", (4, 4), "#336699"))
-    page.file_uploader(key="files").set_value([(name, content, "") for name, content in files]).run()
+    page.file_uploader(key="read_files").set_value([(name, content, "") for name, content in files]).run()
     assert not page.exception
     assert not page.error
     assert "taken to be in metres" in page.info[0].value
     assert str(temporary) not in page.info[0].value
-    np.testing.assert_allclose(chart(page, "answer")["x"], recognizer.predict_proba(recognizer.views(face)), atol=1e-3)
+    expected = recognizer.predict_proba(recognizer.views(face))
+    np.testing.assert_allclose(chart(page, "answer")["x"], expected, atol=1e-3)
     assert set(chart(page, "face")["vertexcolor"]) == {"#336699"}
     assert list(temporary.iterdir()) == []
+    # A sample looked at in between, the visitor goes back to his own scan without dropping it again.
+    page.pills(key="read_gallery").set_value(GALLERY[1]).run()
+    assert chart(page, "face")["vertexcolor"] != ["#336699"]
+    page.button(key="read_back").click().run()
+    np.testing.assert_allclose(chart(page, "answer")["x"], expected, atol=1e-3)
+    page.file_uploader(key="read_files").set_value([]).run()
+    assert page.pills(key="read_gallery").value == GALLERY[0]
+    assert not page.exception
 
 
-def test_a_damaged_upload_gets_one_line(model_folder, monkeypatch, temporary):
-    page = open_page(model_folder, monkeypatch)
-    page.radio(key="source").set_value("Your own scan").run()
-    page.file_uploader(key="files").upload("*broken*.obj", b"not a mesh").run()
+def test_a_damaged_upload_gets_one_line(settings, monkeypatch, temporary):
+    page = open_page(settings, monkeypatch)
+    page.file_uploader(key="read_files").upload("*broken*.obj", b"not a mesh").run()
     assert not page.exception
     (error,) = page.error
     assert error.value.startswith(r"\*broken\*.obj\: expected a mesh with triangles, found none")
     assert list(temporary.iterdir()) == []
+    # The way back is still there.
+    page.pills(key="read_gallery").set_value(GALLERY[0]).run()
+    assert not page.error
+    assert chart(page, "answer")
+
+
+def test_three_visitors_have_one_model_and_each_his_own_face(settings, recognizer, monkeypatch):
+    load_recognizer.clear()
+    loaded = []
+    load = Recognizer.from_pretrained
+    monkeypatch.setattr(Recognizer, "from_pretrained", lambda *given: loaded.append(given) or load(*given))
+    faces = [GALLERY[1], GALLERY[2], SampleFace("sadness", 2, 12)]
+    pages = [open_page(settings, monkeypatch) for _ in faces]
+    for page, face in zip(pages[:2], faces[:2], strict=True):
+        page.pills(key="read_gallery").set_value(face).run()
+    obj = textured_obj(faces[2].scan(), Image.new("RGB", (2, 2)))
+    pages[2].file_uploader(key="read_files").set_value([(name, content, "") for name, content in obj]).run()
+    for page in reversed(pages):
+        page.run()
+    for page, face in zip(pages, faces, strict=True):
+        assert not page.exception
+        np.testing.assert_allclose(chart(page, "answer")["x"], recognizer.predict_proba(face.scan()), atol=1e-3)
+        assert ("face.obj" in " ".join(caption.value for caption in page.caption)) == (page is pages[2])
+    assert loaded == [(settings.model,)]
+
+
+def test_the_notice_is_shown_until_it_is_accepted_and_when_asked_for(settings, monkeypatch):
+    page = open_page(settings, monkeypatch)
+    said = " ".join(warning.value for warning in page.warning)
+    for use in ("hiring", "work", "school", "policing", "diagnosis", "lie detection"):
+        assert use in said
+    page.segmented_control(key="map").set_value("normals").run()
+    assert page.warning
+    page.button(key="notice_accept").click().run()
+    page.run()
+    assert not page.warning
+    page.button(key="about").click().run()
+    assert page.warning
+    assert not page.exception
 
 
 def test_a_missing_model_gets_one_line_in_terminal_and_page(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match=r"expected a trained model, found no config\.json") as raised:
-        launch(tmp_path / "nothing")
-    page = open_page(tmp_path / "nothing", monkeypatch)
+        launch(AppSettings(model=tmp_path / "nothing"))
+    page = open_page(AppSettings(model=tmp_path / "nothing"), monkeypatch)
     assert not page.exception
     assert page.error[0].value.replace("\\", "") == str(raised.value)
 
@@ -200,8 +272,7 @@ def test_the_page_says_how_it_is_started(monkeypatch):
     assert not page.exception
 
 
-def test_without_a_model_named_the_page_has_the_one_that_comes_along(model_folder, monkeypatch):
-    monkeypatch.setattr("affectvlm.recognizer.source.BUNDLED", model_folder)
+def test_without_a_model_named_the_page_has_the_one_that_comes_along(monkeypatch):
     started = []
 
     def start(line):
@@ -209,10 +280,13 @@ def test_without_a_model_named_the_page_has_the_one_that_comes_along(model_folde
         return Server(line)
 
     monkeypatch.setattr(launching.subprocess, "Popen", start)
-    assert launch() == 0
-    assert started == [command(model_folder, None, browser=True)]
-    page = open_page(model_folder, monkeypatch)
-    assert any(caption.value.startswith("Model: the one that comes along.") for caption in page.caption)
+    assert CliRunner().invoke(entry.app, ["app"]).exit_code == 0
+    (line,) = started
+    settings = AppSettings(model=BUNDLED)
+    assert line == command(settings, None, browser=True)
+    page = open_page(settings, monkeypatch)
+    assert any(caption.value.startswith("Model: the one that comes along") for caption in page.caption)
+    assert "Apparent expression: happiness" in headings(page)[0]
 
 
 # Uploads
@@ -273,6 +347,44 @@ def test_what_cannot_be_read_is_said(files, message, temporary):
     assert str(temporary) not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.obj", b""),
+        ("a.obj", b"not a mesh"),
+        ("a.ply", b"ply\nformat ascii 1.0\nend_header\n"),
+        ("a.stl", b"solid x\nendsolid x\n"),
+        ("a.off", b"OFF\n3 1 0\n0 0 0\n1 0 0\n0 1 0\n3 0 1 7\n"),
+        ("a.glb", b"glTF garbage"),
+        ("a.wrl", b"#VRML V2.0 utf8\n"),
+        ("a.bnt", b"\x00\x01"),
+        ("a.abs", b"2 rows\n2 columns\n"),
+        ("a.npz", b"PK"),
+        ("a.obj", b"v 0 0 0\nv 100 0 0\nv 0 100 0\nf 1 2 3\n"),
+    ],
+)
+def test_a_bad_file_gets_the_words_of_the_command_line(
+    name, content, settings, recognizer, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(content)
+    monkeypatch.setattr(sys, "argv", ["affectvlm", "predict", name, "--model", str(settings.model), "--format", "json"])
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 1
+    with pytest.raises(ScanError) as raised:
+        read_face(recognizer, lambda: read_upload([(name, content)]))
+    assert f"error: {raised.value}" in capsys.readouterr().err.splitlines()
+
+
+def test_too_much_at_once_is_refused(monkeypatch):
+    with pytest.raises(ScanError, match=f"at most {MAX_FILES} files, found {MAX_FILES + 1}; drop one scan at a time"):
+        read_upload([(f"{number}.png", b"") for number in range(MAX_FILES + 1)])
+    monkeypatch.setattr("affectvlm.app.uploads.MAX_UPLOAD_MB", 2)
+    with pytest.raises(ScanError, match="at most 2 MB in all, found 3 MB"):
+        read_upload([("a.obj", bytes(2 * 2**20)), ("a.png", bytes(2**20))])
 
 
 def test_notes_are_what_the_user_can_use(recognizer):
@@ -348,6 +460,30 @@ def test_the_figure_faces_the_front_with_y_up():
     assert set(surface.vertexcolor) == {"#0102ff"}
 
 
+def test_light_darkens_what_the_clay_turns_away():
+    skin = np.array([[200, 100, 50]], np.uint8)
+    assert lit_colours(skin, np.full((1, 3), 255, np.uint8)).tolist() == [[250, 125, 62]]
+    assert lit_colours(skin, np.full((1, 3), 51, np.uint8)).tolist() == [[50, 25, 12]]
+    face = normalize(GALLERY[0].scan()).face
+    mesh = display_mesh(face)
+    clay = in_clay(mesh)
+    assert np.array_equal(clay.colours, display_mesh(replace(face, texture=None)).colours)
+    assert np.array_equal(lit(mesh).colours, lit_colours(mesh.colours, clay.colours))
+
+
+def test_thumbnails_show_each_sample_on_a_clear_ground():
+    picture = thumbnail(GALLERY[0].scan())
+    assert (picture.mode, picture.size) == ("RGBA", (SIZE_PX, SIZE_PX))
+    clear = np.asarray(picture)[..., 3]
+    assert set(np.unique(clear)) == {0, 255}
+    assert clear[SIZE_PX // 2, SIZE_PX // 2] == 255  # the face fills the middle, and no corner
+    assert clear[0, 0] == clear[0, -1] == 0
+    first, second = thumbnails(GALLERY[:2])
+    assert first != second
+    assert first.startswith("data:image/webp;base64,")
+    assert len({sample.person for sample in GALLERY}) == len(GALLERY)
+
+
 # The bars
 
 
@@ -372,17 +508,56 @@ def test_bars_keep_order_and_text():
 
 
 def test_the_server_is_private_and_offline(tmp_path):
-    line = command(tmp_path, 8765, browser=False)
-    assert line[:5] == [sys.executable, "-m", "streamlit", "run", str(PAGE)]
-    assert line[-2:] == ["--", str(tmp_path)]
+    settings = AppSettings(model=tmp_path, runs=tmp_path / "runs")
+    line = command(settings, 8765, browser=False)
+    assert line[:5] == [sys.executable, "-m", "streamlit", "run", str(SERVER)]
+    assert line[-2] == "--"
+    assert AppSettings.model_validate_json(line[-1]) == settings
     flags = dict(zip(line[5:-2:2], line[6:-2:2], strict=True))
     assert flags["--server.address"] == "127.0.0.1"
     assert flags["--server.port"] == "8765"
     assert flags["--browser.gatherUsageStats"] == "false"
     assert flags["--server.headless"] == "true"
-    assert "--server.headless" not in command(tmp_path, None, browser=True)
+    assert "--server.headless" not in command(settings, None, browser=True)
     for name in SETTINGS:
         streamlit_config.get_option(name)  # raises where Streamlit has no such setting
+
+
+def test_behind_a_web_server_the_page_knows_its_address(settings):
+    line = command(settings, 8765, browser=False, public_url="https://lab.example.org/faces/")
+    flags = list(zip(line[5:-2:2], line[6:-2:2], strict=True))
+    assert [value for name, value in flags if name == "--server.allowedHosts"] == [
+        "127.0.0.1",
+        "localhost",
+        "lab.example.org",
+    ]
+    told = dict(flags)
+    assert told["--server.address"] == "127.0.0.1"
+    assert told["--server.baseUrlPath"] == "faces"
+    assert told["--browser.serverAddress"] == "lab.example.org"
+    assert told["--browser.serverPort"] == "443"
+    for address in (
+        "lab.example.org",
+        "ftp://lab.example.org",
+        "https://",
+        "https://a/?b",
+        "https://a:b",
+        "https://u@a",
+    ):
+        with pytest.raises(ConfigError, match="--public-url: expected an address such as https://lab"):
+            command(settings, 8765, browser=False, public_url=address)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_missing_folder_is_said_before_the_server_starts(name, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(launching.subprocess, "Popen", None)
+    line = f"--{name}: expected a folder, found nothing at {tmp_path}/none; name one that is there"
+    result = CliRunner().invoke(entry.app, ["app", "--model", str(settings.model), f"--{name}", str(tmp_path / "none")])
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception) == line
+    (tmp_path / "none").write_text("")
+    with pytest.raises(ConfigError, match=f"--{name}: expected a folder, found a file at"):
+        launch(settings.model_copy(update={name: tmp_path / "none"}))
 
 
 def test_a_taken_port_is_said(model_folder, monkeypatch):
@@ -391,13 +566,13 @@ def test_a_taken_port_is_said(model_folder, monkeypatch):
 
     monkeypatch.setattr(launching.socket.socket, "bind", taken)
     with pytest.raises(ConfigError, match=r"port 8765 \(Address already in use\); choose another with --port"):
-        launch(model_folder, port=8765)
+        launch(AppSettings(model=model_folder), port=8765)
 
 
 def test_a_missing_extra_is_said(model_folder, monkeypatch):
     monkeypatch.setattr(launching.importlib.util, "find_spec", lambda name: None if name == "plotly" else object())
     with pytest.raises(ConfigError, match=r"needs plotly; install with `pip install 'affectvlm\[app\]'`"):
-        launch(model_folder)
+        launch(AppSettings(model=model_folder))
 
 
 class Server:
@@ -436,6 +611,8 @@ def test_ctrl_c_ends_the_server(model_folder, monkeypatch, stubborn, calls):
         return started[0]
 
     monkeypatch.setattr(launching.subprocess, "Popen", start)
-    assert launch(model_folder) == 0
+    before = signal.getsignal(signal.SIGTERM)
+    assert launch(AppSettings(model=model_folder)) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
     assert started[0].calls == calls
-    assert started[0].line == command(model_folder, None, browser=True)
+    assert started[0].line == command(AppSettings(model=model_folder), None, browser=True)

@@ -26,7 +26,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def bars(labels: Sequence[str], shares: np.ndarray, ink: str) -> go.Figure:
+def bars(labels: Sequence[str], shares: np.ndarray, ink: str, values: Sequence[str] | None = None) -> go.Figure:
     """Draw a bar for each share, from the top in the order given, the highest in colour.
 
     Parameters
@@ -36,7 +36,10 @@ def bars(labels: Sequence[str], shares: np.ndarray, ink: str) -> go.Figure:
     shares : (N,) float in [0, 1]
     ink : str
         Colour of the words, one of :data:`INK`.
+    values : sequence of N str, optional
+        What is written at the end of each line; by default the share in percent.
     """
+    values = [percent(share) for share in shares] if values is None else values
     words = [textwrap.wrap(label, LABEL_LETTERS) or [""] for label in labels]
     # One unit of the y axis is one pixel, counted from the top.
     label_px = np.array([LINE_PX * len(lines) for lines in words])
@@ -62,10 +65,10 @@ def bars(labels: Sequence[str], shares: np.ndarray, ink: str) -> go.Figure:
             yaxis={"range": [float(bottom[-1]) + GAP_PX, 0], "visible": False, "fixedrange": True},
             annotations=[
                 note
-                for lines, share, y in zip(words, shares, bottom - BAR_PX, strict=True)
+                for lines, value, y in zip(words, values, bottom - BAR_PX, strict=True)
                 for note in (
                     _text("<br>".join(html.escape(line, quote=False) for line in lines), 0, "left", y),
-                    _text(percent(share), 1, "right", y),
+                    _text(value, 1, "right", y),
                 )
             ],
         ),

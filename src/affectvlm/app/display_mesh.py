@@ -7,7 +7,7 @@ fine picture is divided, so that there are enough vertices, and a dense one is t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from affectvlm.views.picture import AMBIENT, CLAY, LIGHTS
 
 MAX_TRIANGLES = 40_000
 """A browser without a graphics card still turns these smoothly."""
+
+LIGHT_GAIN = 1.25
+"""Skin times clay would be too dark."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +60,25 @@ def display_mesh(scan: FaceScan, most: int = MAX_TRIANGLES) -> DisplayMesh:
     place = np.zeros((len(vertices), 2), np.float32)
     place[triangles.ravel()] = uv[uv_triangles.ravel()]
     return _thinned(DisplayMesh(vertices, triangles, _looked_up(np.asarray(scan.texture), place)), most)
+
+
+def lit(mesh: DisplayMesh) -> DisplayMesh:
+    """Put light and shadow on the colours of a made face, whose picture has none, unlike a photograph."""
+    return replace(mesh, colours=lit_colours(mesh.colours, _clay(_normals(mesh))))
+
+
+def lit_colours(skin: np.ndarray, clay: np.ndarray) -> np.ndarray:
+    """(..., 3) uint8 of skin and of clay at the same places -> (..., 3) uint8, skin in the clay's light."""
+    return np.clip(LIGHT_GAIN / 255 * skin.astype(np.float32) * clay, 0, 255).astype(np.uint8)
+
+
+def in_clay(mesh: DisplayMesh) -> DisplayMesh:
+    """Take the colours off a mesh: what is left is its shape."""
+    return replace(mesh, colours=_clay(_normals(mesh)))
+
+
+def _normals(mesh: DisplayMesh) -> np.ndarray:
+    return FaceScan(mesh.vertices, mesh.triangles).vertex_normals
 
 
 def _clay(normals: np.ndarray) -> np.ndarray:

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from affectvlm.app.settings import FOLDERS, AppSettings
 from affectvlm.errors import ConfigError
-from affectvlm.recognizer.source import find_model_folder
 
 PAGE = Path(__file__).with_name("page.py")
 
+SERVER = Path(__file__).with_name("server.py")
+"""Serves the page, and live frames."""
+
 HOST = "127.0.0.1"
 
+HOSTS = (HOST, "localhost")
+"""Names by which the page may be called: a page elsewhere that has a name of its own point here gets no answer."""
+
 MAX_UPLOAD_MB = 200
-"""Of each file. A textured scan has a tenth of this."""
+"""Of each file, and of all that are dropped as one scan. A textured scan has a tenth of this."""
 
 SETTINGS: dict[str, str] = {
     "server.address": HOST,
@@ -30,7 +38,7 @@ SETTINGS: dict[str, str] = {
     # One colour for both would make the theme a light one, whatever the visitor's system says.
     "theme.light.primaryColor": "#3470c8",
     "theme.dark.primaryColor": "#6ea0ea",
-    "theme.paddingTop": "2rem",
+    "theme.paddingTop": "1rem",
     "theme.sidebar.paddingTop": "0.5rem",
     # Sections are headings of the third level; Streamlit's own sizes are for a page of prose.
     "theme.headingFontSizes": '["2.1rem", "1.6rem", "1.3rem"]',
@@ -38,17 +46,18 @@ SETTINGS: dict[str, str] = {
 """Given as flags, so that nothing is written into the user's home."""
 
 
-def launch(model: str | Path | None = None, port: int | None = None, browser: bool = True) -> int:
+def launch(settings: AppSettings, port: int | None = None, browser: bool = True, public_url: str | None = None) -> int:
     """Serve the page until it is interrupted with Ctrl-C.
 
     Parameters
     ----------
-    model : str or Path, optional
-        As in :meth:`affectvlm.recognizer.Recognizer.from_pretrained`: a folder, a hub id, or the bundled one.
+    settings : AppSettings
     port : int, optional
         By default the first free one from 8501 on.
     browser : bool
         Open the page in the user's browser, where there is a screen to open it on.
+    public_url : str, optional
+        Where a web server on this machine passes the page on, as its visitors write it.
 
     Returns
     -------
@@ -60,31 +69,71 @@ def launch(model: str | Path | None = None, port: int | None = None, browser: bo
     ModelError
         There is no such model.
     ConfigError
-        Streamlit or plotly is not installed, or the port is taken.
+        Streamlit or plotly is not installed, a folder is missing, the port is taken, or the address is none.
     """
     _check_installed()
-    folder = find_model_folder(model)
-    _check_model(folder)
+    _check_folders(settings)
+    _check_model(settings.model)
     if port is not None:
         _check_free(port)
-    server = subprocess.Popen(command(folder, port, browser))
+    server = subprocess.Popen(command(settings, port, browser, public_url))
+    # Whoever ends this process alone, as a service manager may, ends the server too.
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return server.wait()
     except KeyboardInterrupt:
         return 0
     finally:
         _end(server)
+        signal.signal(signal.SIGTERM, before)
 
 
-def command(folder: Path, port: int | None, browser: bool) -> list[str]:
-    """Write out how the server is started."""
-    settings = dict(SETTINGS)
+def command(settings: AppSettings, port: int | None, browser: bool, public_url: str | None = None) -> list[str]:
+    """Write out how the server is started.
+
+    Raises
+    ------
+    ConfigError
+        The public address is none.
+    """
+    server, hosts = dict(SETTINGS), list(HOSTS)
+    if public_url is not None:
+        server |= _passed_on_at(public_url)
+        hosts.append(server["browser.serverAddress"])
     if port is not None:
-        settings["server.port"] = str(port)
+        server["server.port"] = str(port)
     if not browser:
-        settings["server.headless"] = "true"
-    flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    return [sys.executable, "-m", "streamlit", "run", str(PAGE), *flags, "--", str(folder.resolve())]
+        server["server.headless"] = "true"
+    flags = [part for name, value in server.items() for part in (f"--{name}", value)]
+    flags += [part for host in hosts for part in ("--server.allowedHosts", host)]
+    return [sys.executable, "-m", "streamlit", "run", str(SERVER), *flags, "--", settings.model_dump_json()]
+
+
+def _passed_on_at(public_url: str) -> dict[str, str]:
+    """Tell what the server has to know of the address at which a web server on this machine passes it on."""
+    try:
+        parts = urlsplit(public_url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.query or parts.fragment or parts.username:
+        raise ConfigError(
+            f"--public-url: expected an address such as https://lab.example.org/faces, found {public_url!r}"
+        )
+    return {
+        "server.baseUrlPath": parts.path.strip("/"),
+        # Opened by the browser and printed in the terminal.
+        "browser.serverAddress": host,
+        "browser.serverPort": str(port or (443 if parts.scheme == "https" else 80)),
+    }
+
+
+def _check_folders(settings: AppSettings) -> None:
+    for name in FOLDERS:
+        folder = getattr(settings, name)
+        if folder is not None and not folder.is_dir():
+            found = "a file" if folder.exists() else "nothing"
+            raise ConfigError(f"--{name}: expected a folder, found {found} at {folder}; name one that is there")
 
 
 def _check_installed() -> None:

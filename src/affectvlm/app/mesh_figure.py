@@ -18,17 +18,29 @@ TURNS_ABOUT_MM = (0.0, 0.0, -45.0)
 ZOOM = 1.95
 """Fills the height of the plot with ``2 RADIUS_MM``, nearly."""
 
+TURNABLE = {
+    "displayModeBar": True,
+    "displaylogo": False,
+    # With Ctrl alone: affectvlm.app.look keeps the plain wheel for the page.
+    "scrollZoom": True,
+    # The other reset button goes to a camera of plotly's own, not to ours.
+    "modeBarButtons": [["orbitRotation", "zoom3d", "resetCameraLastSave3d", "toImage"]],
+}
+"""For the chart of a face: turned by dragging; nearer by two fingers, Ctrl and wheel, or dragging with that button."""
+
 AS_PAINTED = {"ambient": 1.0, "diffuse": 0.0, "specular": 0.0, "fresnel": 0.0}
 """The colours have their light already."""
 
 
-def mesh_figure(mesh: DisplayMesh) -> go.Figure:
+def mesh_figure(mesh: DisplayMesh, height_px: int = HEIGHT_PX) -> go.Figure:
     """Draw a face, without perspective, all faces at one scale.
 
     Parameters
     ----------
     mesh : DisplayMesh
         Of a normalised scan: nose tip at the origin, the camera looks along -z, with +y up.
+    height_px : int
+        Of the plot; its width is the page's matter.
     """
     x, y, z = mesh.vertices.T
     i, j, k = mesh.triangles.T
@@ -42,7 +54,7 @@ def mesh_figure(mesh: DisplayMesh) -> go.Figure:
     return go.Figure(
         surface,
         go.Layout(
-            height=HEIGHT_PX,
+            height=height_px,
             margin={"l": 0, "r": 0, "t": 0, "b": 0},
             paper_bgcolor="rgba(0, 0, 0, 0)",
             modebar={"bgcolor": "rgba(0, 0, 0, 0)", "color": "#8a8f98", "activecolor": "#3470c8"},

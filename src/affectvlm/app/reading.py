@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
 from affectvlm.app.display_mesh import DisplayMesh, display_mesh
+from affectvlm.app.own_warnings import own_warnings
 from affectvlm.recognizer import Prediction, Recognizer
 from affectvlm.scan import FaceScan, normalize
 from affectvlm.views import Views, render
@@ -54,9 +54,7 @@ def read_face(recognizer: Recognizer, load: Callable[[], FaceScan]) -> Reading:
     ScanError
         The scan cannot be read, or shows no face.
     """
-    # Python catches warnings for the whole process: two scans at once would get each other's.
-    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with _ONE_AT_A_TIME, own_warnings() as caught:
         scan = load()
         face = normalize(scan).face
         views = render(face, recognizer.rig)

@@ -11,6 +11,8 @@ from affectvlm.synthesis.generate import Study, Subject, Take
 SEED = 20_261_101
 """Unlike any that a study is likely to be made with, so that a sample is nobody whom the model was trained on."""
 
+NEUTRAL = "neutral"
+
 INTENSITY_WORDS: dict[int, str] = {1: "slight", 2: "moderate", 3: "strong", 4: "full"}
 
 MAX_PERSON = 9999
@@ -23,9 +25,9 @@ class SampleFace:
     Parameters
     ----------
     emotion : str
-        One of :data:`affectvlm.emotions.EMOTIONS`.
+        One of :data:`affectvlm.emotions.EMOTIONS`, or :data:`NEUTRAL`.
     intensity : int
-        1 (slight) to 4 (full).
+        1 (slight) to 4 (full); a neutral face has none, and is the same at each.
     person : int
         From 1; each is another face with his own way of showing an emotion.
     """
@@ -37,10 +39,24 @@ class SampleFace:
     @property
     def caption(self) -> str:
         """Who it is and what was asked of him, for people."""
-        return f"sample person {self.person}, made to show {INTENSITY_WORDS[self.intensity]} {self.emotion}"
+        shown = NEUTRAL if self.emotion == NEUTRAL else f"{INTENSITY_WORDS[self.intensity]} {self.emotion}"
+        return f"sample person {self.person}, made to show {shown}"
 
     def scan(self) -> FaceScan:
         """Make the face; always the same one."""
         study = Study(FaceSource(), seed=SEED, textured=True)
         subject = Subject(self.person - 1, "", {})
-        return replace(study.record(Take("", subject, self.emotion, self.intensity)).scan, source=self.caption)
+        intensity = None if self.emotion == NEUTRAL else self.intensity
+        return replace(study.record(Take("", subject, self.emotion, intensity)).scan, source=self.caption)
+
+
+GALLERY: tuple[SampleFace, ...] = (
+    SampleFace("happiness", 4, 1),
+    SampleFace("surprise", 4, 2),
+    SampleFace("anger", 4, 3),
+    SampleFace("sadness", 4, 4),
+    SampleFace("fear", 4, 5),
+    SampleFace("disgust", 4, 6),
+    SampleFace(NEUTRAL, 4, 7),
+)
+"""One of each, the first seven people: they were not chosen by what a model says of them."""

@@ -11,6 +11,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from affectvlm.app.launch import MAX_UPLOAD_MB
+from affectvlm.app.own_warnings import own_warnings
 from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan, read_scan
 from affectvlm.scan.picture_file import PICTURE_SUFFIXES
@@ -21,6 +23,9 @@ COMPANION_SUFFIXES: tuple[str, ...] = (".mtl", ".bin", ".json", *PICTURE_SUFFIXE
 
 MAX_NAME_BYTES = 255
 """The most that the usual file systems take."""
+
+MAX_FILES = 30
+"""Of one scan: its mesh, materials and pictures."""
 
 Dropped = tuple[str, bytes]
 """A file's name, as the browser gives it, and its content."""
@@ -39,15 +44,15 @@ def read_upload(files: Sequence[Dropped]) -> FaceScan:
     Raises
     ------
     ScanError
-        There is no scan among them or more than one, or it cannot be read.
+        They are too many or too large, there is no scan among them or more than one, or it cannot be read.
     """
+    _check_amount(files)
     contents = _by_safe_name(files)
     with TemporaryDirectory(prefix="affectvlm-") as folder:
         for other, content in contents.items():
             (Path(folder) / other).write_bytes(content)
         name = _scan_among([Path(folder) / other for other in contents])
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+        with own_warnings() as caught:
             try:
                 scan = read_scan(Path(folder) / name)
                 texture = None if scan.texture is None else np.asarray(scan.texture)  # while its file is there
@@ -67,6 +72,17 @@ def safe_name(name: str) -> str:
         # Any other name would do; a character has up to four bytes.
         base = Path(base).stem[:40] + Path(base).suffix[-12:]
     return base
+
+
+def _check_amount(files: Sequence[Dropped]) -> None:
+    if len(files) > MAX_FILES:
+        raise ScanError(f"expected one scan of at most {MAX_FILES} files, found {len(files)}; drop one scan at a time")
+    size_mb = sum(len(content) for _, content in files) / 2**20
+    if size_mb > MAX_UPLOAD_MB:
+        raise ScanError(
+            f"expected at most {MAX_UPLOAD_MB} MB in all, found {size_mb:.0f} MB; drop the mesh and its picture alone, "
+            "or thin the mesh"
+        )
 
 
 def _by_safe_name(files: Sequence[Dropped]) -> dict[str, bytes]:

@@ -1,0 +1,29 @@
+"""What ``affectvlm app`` serves: Streamlit's page, and beside it the frames of live faces."""
+
+from __future__ import annotations
+
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from affectvlm.app import live_route
+
+
+@asynccontextmanager
+async def _opened(app: st.App) -> AsyncIterator[dict[str, Any]]:
+    """Open the page in the user's browser; its own way of being served does that, but not one with further routes."""
+    if not st.get_option("server.headless"):
+        address, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
+        webbrowser.open(f"http://{address}:{port}{live_route.prefix(base)}")
+    yield {}
+
+
+app = st.App(
+    Path(__file__).with_name("page.py"),
+    routes=[live_route.route(st.get_option("server.baseUrlPath"))],
+    lifespan=_opened,
+)
