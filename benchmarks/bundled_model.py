@@ -80,6 +80,7 @@ def main() -> None:
     parser.add_argument("--faces", nargs="*", help="face models to test on; left out: all")
     parser.add_argument("--sensors", nargs="*", default=list(SENSORS))
     parser.add_argument("--subjects", type=int, default=40, help="of each face model and sensor")
+    parser.add_argument("--variety", type=float, default=1.0, help="0: people who show what the textbook says")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     recognizer = Recognizer.from_pretrained(options.model)
@@ -89,7 +90,9 @@ def main() -> None:
         study
         for source in sources
         for sensor in options.sensors
-        for study in _studies(Study(source, subjects=options.subjects, sensor=sensor, seed=SEED))
+        for study in _studies(
+            Study(source, subjects=options.subjects, sensor=sensor, seed=SEED, variety=options.variety)
+        )
     ]
     parts = [answers(recognizer, study) for study in studies]
     if options.captures is not None:

@@ -1,6 +1,6 @@
 """How fast is a scan recognised, from a mesh in memory to probabilities, and how soon does the first answer come?
 
-    python benchmarks/recognizing.py --ict DIR --makehuman DIR --environments /tmp/renderers
+    python benchmarks/recognizing.py --ict DIR --makehuman DIR --environments renderers
 
 Whole heads of 37,000 vertices, several people of each face model in any expression, half of them turned by up to 20
 degrees, half by up to 45. Measured by the clock, without a graphics card: each step of one scan after another; a scan

@@ -1,6 +1,6 @@
 """How fast are a scan's views drawn, beside VTK and pyrender; and how much does reading the scan add?
 
-    python benchmarks/rendering.py --environments /tmp/renderers
+    python benchmarks/rendering.py --environments renderers
 
 One process on one core draws a face of 37,000 vertices and 74,000 triangles with a texture of 1040 x 1392 (as a frame
 of BU-4DFE has): three orthographic views of 224 x 224, each with texture, depth and normals. Every scan is new to
