@@ -13,6 +13,8 @@ from affectvlm.app.sequence_gif import schedule
 from affectvlm.emotions import EMOTIONS
 from affectvlm.scan.write import write_scan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sequences(enter):

@@ -1,8 +1,11 @@
 """A visitor asks in words of his own, and compares two models."""
 
+import pytest
 from playwright.sync_api import expect
 
 from browser.conftest import go_to, until_at_rest
+
+pytestmark = pytest.mark.slow
 
 
 def test_words_are_compared_while_they_are_typed(enter):
