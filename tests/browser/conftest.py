@@ -4,7 +4,6 @@ The tests skip where Playwright (`pip install playwright`; no `playwright instal
 """
 
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -119,7 +118,7 @@ def app(runs_folder, tmp_path_factory) -> Iterator[AppServer]:
         assert any("URL:" in said for said in server.stdout), log.read_text()
         yield AppServer(f"http://{HERE}:{port}", runs_folder, watch)
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # an interrupt is not heard where the tests themselves run in the background
         server.communicate(timeout=30)
 
 
