@@ -9,11 +9,14 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from affectvlm.app.launch import PAGE
+from affectvlm.app.readiness import getting_ready
 from affectvlm.app.settings import AppSettings
 
 
-def open_page(settings: AppSettings, monkeypatch, part: str = "") -> AppTest:
-    """Open the page as a new visitor; ``part`` is its path in the address, the first one's is empty."""
+def open_page(settings: AppSettings, monkeypatch, part: str = "", *, wait: bool = True) -> AppTest:
+    """Open the page as a new visitor, once it is ready; ``part`` is its path, the first one's is empty."""
+    if wait:
+        getting_ready(settings.model).wait()
     monkeypatch.setattr(sys, "argv", ["page.py", settings.model_dump_json()])
     page = AppTest.from_file(str(PAGE), default_timeout=300)
     page._page_hash = calc_hash(part)  # AppTest can go to pages that are files only

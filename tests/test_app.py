@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 from typer.testing import CliRunner
 
 from affectvlm.app import launch as launching
+from affectvlm.app import readiness
 from affectvlm.app.bars import BAR_PX, INK, LINE_PX, OTHER, TOP, bars
 from affectvlm.app.display_mesh import DisplayMesh, display_mesh, in_clay, lit, lit_colours
 from affectvlm.app.launch import PAGE, SERVER, SETTINGS, command, launch
@@ -31,6 +34,7 @@ from affectvlm.app.settings import FOLDERS, AppSettings
 from affectvlm.app.thumbnails import SIZE_PX, thumbnail, thumbnails
 from affectvlm.app.uploads import MAX_FILES, read_upload, safe_name
 from affectvlm.app.why import painted_by_importance
+from affectvlm.app.work import Work
 from affectvlm.cli import entry
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError, ModelError, ScanError
@@ -255,6 +259,31 @@ def test_the_notice_is_shown_until_it_is_accepted_and_when_asked_for(settings, m
     page.button(key="about").click().run()
     assert page.warning
     assert not page.exception
+
+
+def test_who_comes_before_the_page_is_ready_reads_the_notice_meanwhile(settings, recognizer, monkeypatch):
+    reading = threading.Event()
+
+    def read(recognizer, load):
+        assert reading.wait(60)
+        return read_face(recognizer, load)
+
+    def wait(work, seconds=None):
+        reading.set()
+        Work.wait(work, seconds)
+
+    monkeypatch.setattr(readiness, "read_face", read)
+    readiness.getting_ready.clear()
+    page = open_page(settings, monkeypatch, wait=False)
+    work = readiness.getting_ready(settings.model)
+    monkeypatch.setattr(work, "wait", partial(wait, work))
+    assert page.warning
+    assert headings(page) == []  # nothing behind the notice that would keep it open
+    page.button(key="notice_accept").click().run()
+    assert not page.warning
+    assert headings(page)
+    assert readiness.HINT not in [caption.value for caption in page.caption]
+    assert (work.running, work.error, work.failure) == (False, None, None)
 
 
 def test_a_missing_model_gets_one_line_in_terminal_and_page(tmp_path, monkeypatch):

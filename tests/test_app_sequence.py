@@ -627,7 +627,7 @@ def test_the_page_s_work_can_be_stopped(settings, monkeypatch):
 def test_the_page_plays_a_part_of_a_capture(settings, capture, monkeypatch):
     started = settings.model_copy(update={"captures": capture.parent})
     page = open_page(started, monkeypatch, CapturedSequence(MadeFace(), capture, 0.5, 1.5, 5.0))
-    assert page.info[0].value == "Choose a sequence on the left and press “Recognise”."
+    assert page.info[0].value == "Choose a sequence and press “Recognise”."
     assert page.slider(key="sequence_start_take.csv").max == 3
     page.slider(key="sequence_start_take.csv").set_value(2.5).run()  # of a length of 1 s, 2 s is the last
     page.button(key="sequence_recognise").click().run()
@@ -640,7 +640,7 @@ def test_the_page_plays_a_part_of_a_capture(settings, capture, monkeypatch):
 
 def test_a_dropped_zip_is_played_and_a_hostile_one_is_one_line(settings, files, monkeypatch, temporary):
     page = open_page(settings, monkeypatch, DroppedSequence((), None))
-    assert page.info[0].value == "Choose a sequence on the left and press “Recognise”."
+    assert page.info[0].value == "Choose a sequence and press “Recognise”."
     assert page.button(key="sequence_recognise").disabled
     page.file_uploader(key="sequence_files").upload("Happy.zip", zipped(files)).run()
     page.button(key="sequence_recognise").click().run()

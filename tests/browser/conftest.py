@@ -19,8 +19,10 @@ pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect, sync_playwright
 
 from affectvlm.app.bars import percent
+from affectvlm.app.readiness import getting_ready
 from affectvlm.app.samples import GALLERY
 from affectvlm.recognizer import UNSURE, Recognizer
+from affectvlm.recognizer.source import BUNDLED
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -30,7 +32,7 @@ FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-
 HERE = "127.0.0.1"
 
 PATIENCE_MS = 60_000
-"""Of every step: the machine may be busy, and the first face waits for the kernels to be compiled."""
+"""Of every step: the machine may be busy."""
 
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
 
@@ -100,6 +102,8 @@ def runs_folder(tiny_model, tmp_path_factory) -> Path:
 @pytest.fixture(scope="package")
 def app(runs_folder, tmp_path_factory) -> Iterator[AppServer]:
     """`affectvlm app` with the model that comes along."""
+    # Here nobody is impatient: kernels that have never been compiled on this machine are, for the server too.
+    getting_ready(BUNDLED).wait()
     watch = tmp_path_factory.mktemp("browser") / "watched"
     watch.mkdir()
     port = free_port()

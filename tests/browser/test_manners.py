@@ -82,7 +82,6 @@ def test_the_keyboard_alone_is_enough(enter):
     expect(page.get_by_role("combobox", name="Left model")).to_be_visible()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "visit",
     [Visit(window, scheme) for window in (DESKTOP, TABLET) for scheme in ("light", "dark")],

@@ -13,8 +13,6 @@ from affectvlm.app.sequence_gif import schedule
 from affectvlm.emotions import EMOTIONS
 from affectvlm.scan.write import write_scan
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def sequences(enter):
@@ -26,7 +24,7 @@ def sequences(enter):
 
 def test_a_sequence_is_played(sequences):
     page = sequences
-    slider = page.get_by_role("slider", name="Frame")
+    slider = page.get_by_role("slider", name="Frame", exact=True)
     last, apex = slider.get_attribute("max"), slider.input_value()
     assert 0 < int(apex) < int(last)  # shown first
     page.get_by_role("button", name="Play").click()
@@ -40,7 +38,7 @@ def test_a_sequence_is_played(sequences):
 
 def test_a_sequence_is_downloaded(sequences):
     page = sequences
-    frames = int(page.get_by_role("slider", name="Frame").get_attribute("max")) + 1
+    frames = int(page.get_by_role("slider", name="Frame", exact=True).get_attribute("max")) + 1
     with page.expect_download() as table:
         page.get_by_role("button", name="Timeline (CSV)").click()
     rows = list(csv.DictReader(io.StringIO(table.value.path().read_text("utf-8"))))

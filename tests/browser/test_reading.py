@@ -5,7 +5,6 @@ import subprocess
 import sys
 
 import numpy as np
-import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -86,7 +85,6 @@ def test_a_bad_file_gets_the_words_of_the_command_line(enter, tmp_path):
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-@pytest.mark.slow
 def test_why_is_worked_out_when_it_is_asked_for(enter):
     page = enter()
     expect(page.get_by_text("speaks for")).to_have_count(0)

@@ -3,9 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from browser.conftest import go_to, until_at_rest
-
-pytestmark = pytest.mark.slow
+from browser.conftest import PARTS, Visit, go_to, until_at_rest
 
 
 def test_words_are_compared_while_they_are_typed(enter):
@@ -45,8 +43,12 @@ def test_two_models_side_by_side(enter):
     expect(page.get_by_role("row", name="Trained on").first).to_be_visible()
 
 
+# High enough for the whole part: a list closes when the page is scrolled, as a click does that is out of sight.
+@pytest.mark.parametrize("visit", [Visit({"width": 1280, "height": 1600})], ids=["high"], indirect=True)
 def test_a_report_runs_no_script_and_loads_nothing(enter):
     page = enter("compare")
+    expect(PARTS["Compare models"](page)).to_be_visible()
+    until_at_rest(page)
     page.get_by_role("combobox", name="Run").click()
     page.get_by_role("option", name="reported").click()
     report = page.frame_locator("iframe").frame_locator("iframe")

@@ -80,7 +80,7 @@ def _candidates(model: Path, runs: list[Run]) -> list[Candidate]:
 
 
 def _compare(runs: Path, candidates: list[Candidate]) -> None:
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         with st.container(width="content"):
             show_gallery("compare")
         show_other_sample("compare")
@@ -125,7 +125,9 @@ def _show_answer(side: Side, other: Side, key: str) -> None:
         views = side.reading.views
         name, seen = next(iter(pictures(views).items()))
         st.caption(f"Its views, drawn as {name.replace('_', ' ')}")
-        st.image(seen, caption=[literal(view) for view in views.rig.names], width=VIEW_PX)
+        with st.container(horizontal=True, gap="small"):
+            for view, picture in zip(views.rig.names, seen, strict=True):
+                st.image(picture, caption=literal(view), width=VIEW_PX)
 
 
 def _show_summaries(sides: list[Side]) -> None:

@@ -67,7 +67,7 @@ def show_gallery(part: str) -> None:
         Of the page: no two have a widget of one key.
     """
     face, key = chosen_face(), f"{part}_gallery"
-    pictures = dict(zip(GALLERY, _gallery_pictures(), strict=True))
+    pictures = dict(zip(GALLERY, gallery_pictures(), strict=True))
     # What another part, or a drop, has chosen since is shown here too.
     st.session_state[key] = face if face in GALLERY else None
     st.pills(
@@ -149,8 +149,8 @@ def _choose_own(key: str) -> None:
         del st.session_state[CHOSEN]
 
 
-@st.cache_resource(show_spinner="Drawing the sample faces …")
-def _gallery_pictures() -> tuple[str, ...]:
+@st.cache_resource(show_spinner=False)
+def gallery_pictures() -> tuple[str, ...]:
     """Draw the samples once for all visitors: they are nobody's."""
     return thumbnails(GALLERY)
 

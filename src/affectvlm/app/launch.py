@@ -32,6 +32,9 @@ SETTINGS: dict[str, str] = {
     "server.fileWatcherType": "none",
     "server.showEmailPrompt": "false",
     "browser.gatherUsageStats": "false",
+    # After every run of the page, a fragment's included: with the model's libraries in memory each takes a tenth of a
+    # second or more, for which everything else stands still. Python collects by itself.
+    "runner.postScriptGC": "false",
     # Without these two the page offers to publish itself and to search the web for an error.
     "client.toolbarMode": "minimal",
     "client.showErrorLinks": "false",
@@ -39,7 +42,6 @@ SETTINGS: dict[str, str] = {
     "theme.light.primaryColor": "#3470c8",
     "theme.dark.primaryColor": "#6ea0ea",
     "theme.paddingTop": "1rem",
-    "theme.sidebar.paddingTop": "0.5rem",
     # Sections are headings of the third level; Streamlit's own sizes are for a page of prose.
     "theme.headingFontSizes": '["2.1rem", "1.6rem", "1.3rem"]',
 }

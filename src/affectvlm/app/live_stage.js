@@ -26,6 +26,10 @@ export default function (component) {
     find(".veil").hidden = !words;
   };
   cover(data.leader === "files" ? "Waiting for the first file …" : "The performer gets ready …");
+  // What another visit has left.
+  screen.clearRect(0, 0, screen.canvas.width, screen.canvas.height);
+  for (const selector of [".asked", ".label", ".error"]) find(selector).textContent = "";
+  find(".seen").classList.remove("unusable");
 
   let number = 0;
   let newest = 0;
@@ -34,8 +38,9 @@ export default function (component) {
   async function show(reply) {
     const facts = JSON.parse(reply.headers.get("Live-Answer"));
     const content = await reply.blob();
-    if (content.size) {
-      const picture = await createImageBitmap(content);
+    const picture = content.size ? await createImageBitmap(content) : null;
+    if (!alive()) return; // another visit has begun meanwhile
+    if (picture) {
       screen.drawImage(picture, 0, 0);
       picture.close();
     }
@@ -62,6 +67,7 @@ export default function (component) {
   async function ask() {
     const body = JSON.stringify({ after: number, controls: hand.controls() });
     const reply = await fetch(data.path, { method: "POST", body });
+    if (!alive()) return;
     if (reply.status === 200) return await show(reply);
     if (reply.status === 204) return;
     if (reply.status === 409) cover(JSON.parse(reply.headers.get("Live-Answer")).error);

@@ -13,7 +13,7 @@ MOST = 4
 """A laboratory compares a few; the one that was used least lately makes room."""
 
 
-@st.cache_resource(max_entries=MOST, show_spinner="Loading the model …")
+@st.cache_resource(max_entries=MOST, show_spinner=False)
 def load_recognizer(folder: Path) -> Recognizer:
     """Load a model once for all visitors; the one that comes along with whatever runs it fastest."""
     return Recognizer.from_pretrained(None if folder == BUNDLED else folder)

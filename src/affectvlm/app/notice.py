@@ -25,10 +25,12 @@ Read only scans of people who have agreed to it.
 """
 
 
-def show_notice_once() -> None:
-    """Ask a new visitor to read the notice; the page behind it is ready when he has."""
-    if not st.session_state.get(READ, False):
-        _notice()
+def show_notice_once() -> bool:
+    """Ask a new visitor to read the notice; tell whether he has."""
+    if st.session_state.get(READ, False):
+        return True
+    _notice()
+    return False
 
 
 def show_footer(settings: AppSettings) -> None:

@@ -14,6 +14,7 @@ from affectvlm.app import compare_page, live_page, read_page, sequence_page, wor
 from affectvlm.app.look import set_look
 from affectvlm.app.markdown import literal
 from affectvlm.app.notice import show_footer, show_notice_once
+from affectvlm.app.readiness import getting_ready, wait_until_ready
 from affectvlm.app.settings import AppSettings, settings_of_this_page
 from affectvlm.errors import AffectVLMError
 
@@ -44,8 +45,11 @@ def main() -> None:
         ],
         position="top",
     )
-    show_notice_once()
-    part.run()
+    told = show_notice_once()
+    # Behind the notice nobody waits: a click on its button is answered only when the page has come to its end.
+    if told or not getting_ready(settings.model).running:
+        wait_until_ready(settings.model)
+        part.run()
     show_footer(settings)
 
 

@@ -1,4 +1,4 @@
-"""The choice of a sequence, in the sidebar; it is remembered while the visitor looks at other parts."""
+"""The choice of a sequence; it is remembered while the visitor looks at other parts."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ RATES = (5.0, 12.5, 25.0)
 LEAST_S = 0.5
 """Of a capture; parts of it are chosen in steps of this."""
 
+SLIDER_PX = 190
+
 USUAL_S = 6.0
 """Of a capture, until another part is chosen."""
 
@@ -44,33 +46,42 @@ CHOSEN = "sequence_chosen"
 """In the visitor's session: the last choice. Streamlit forgets a widget that another part does not show."""
 
 
-def choose_source(settings: AppSettings) -> SequenceSource | None:
-    """Let the visitor choose; None while there is nothing to recognise.
+def choose_kind(settings: AppSettings) -> str:
+    """Let the visitor say where the sequence is to come from: :data:`MADE`, :data:`CAPTURED` or :data:`OWN`."""
+    kinds = [MADE, CAPTURED, OWN] if capture_files(settings) else [MADE, OWN]
+    of = {GeneratedSequence: MADE, CapturedSequence: CAPTURED, DroppedSequence: OWN}[type(_last())]
+    return st.radio(
+        "Source", kinds, kinds.index(of), horizontal=True, label_visibility="collapsed", key="sequence_source"
+    )
+
+
+def choose_source(settings: AppSettings, kind: str) -> SequenceSource | None:
+    """Let the visitor choose one of a kind; None while there is nothing to recognise.
 
     Raises
     ------
     DataError
         The chosen capture cannot be read.
     """
-    st.subheader("Sequence", anchor=False)
-    captures = capture_files(settings)
-    kinds = [MADE, CAPTURED, OWN] if captures else [MADE, OWN]
-    last: SequenceSource = st.session_state.get(CHOSEN, GeneratedSequence())
-    of = {GeneratedSequence: MADE, CapturedSequence: CAPTURED, DroppedSequence: OWN}[type(last)]
-    kind = st.radio("Source", kinds, kinds.index(of), label_visibility="collapsed", key="sequence_source")
+    last = _last()
     if kind == OWN:
         dropped = _dropped(last)
         st.session_state[CHOSEN] = replace(dropped, files=())  # a visitor's files are kept by the uploader alone
         return dropped if dropped.files else None
-    chosen = _generated(settings, last) if kind == MADE else _captured(settings, captures, last)
+    chosen = _generated(settings, last) if kind == MADE else _captured(settings, capture_files(settings), last)
     st.session_state[CHOSEN] = chosen
     return chosen
+
+
+def _last() -> SequenceSource:
+    last: SequenceSource = st.session_state.get(CHOSEN, GeneratedSequence())
+    return last
 
 
 def _generated(settings: AppSettings, last: SequenceSource) -> GeneratedSequence:
     before = last if isinstance(last, GeneratedSequence) else GeneratedSequence()
     words = list(SHOWN)
-    shown = st.selectbox("Expression", words, index=words.index(before.shown), key="sequence_shown_by")
+    shown = st.selectbox("Expression", words, index=words.index(before.shown), width=150, key="sequence_shown_by")
     return GeneratedSequence(_face(settings, before.face), shown, _rate(before.fps))
 
 
@@ -81,6 +92,7 @@ def _captured(settings: AppSettings, files: list[Path], last: SequenceSource) ->
         files,
         index=files.index(before.file) if before else 0,
         format_func=lambda path: path.stem,
+        width=215,
         key="sequence_capture",
     )
     length = _length_s(file)
@@ -91,6 +103,7 @@ def _captured(settings: AppSettings, files: list[Path], last: SequenceSource) ->
         length,
         begin,
         step=LEAST_S,
+        width=SLIDER_PX,
         key=f"sequence_start_{file.name}",
     )
     seconds = st.slider(
@@ -99,6 +112,7 @@ def _captured(settings: AppSettings, files: list[Path], last: SequenceSource) ->
         min(length, LONGEST_S),
         end - begin,
         step=LEAST_S,
+        width=SLIDER_PX,
         key=f"sequence_length_{file.name}",
     )
     face = _face(settings, before.face if before else MadeFace())
@@ -112,9 +126,10 @@ def _dropped(last: SequenceSource) -> DroppedSequence:
         "Frames of one face, their folder, or one zip of them",
         type=list(suffixes),
         accept_multiple_files=True,
+        width=520,
         key="sequence_files",
         help="One scan a file, in the order of the numbers in their names: OBJ, PLY, STL, OFF, glTF, VRML, or range "
-        "images. Their pictures may come along.",
+        "images. Their pictures may come along. They are read on this machine and not kept.",
     )
     fps = st.number_input(
         "Frames a second",
@@ -124,9 +139,9 @@ def _dropped(last: SequenceSource) -> DroppedSequence:
         step=1.0,
         key="sequence_own_fps",
         placeholder="not known",
+        width=150,
         help="At which they were recorded. Leave it empty where that is not known: frames are then counted.",
     )
-    st.caption("The files are read on this machine and not kept.")
     return DroppedSequence(tuple((file.name, file.getvalue()) for file in files), fps)
 
 
@@ -139,10 +154,11 @@ def _face(settings: AppSettings, before: MadeFace) -> MadeFace:
             models,
             index=models.index(before.model),
             format_func=FACE_MODELS.__getitem__,
+            width=165,
             key="sequence_model",
         )
     person = st.number_input(
-        "Person", 1, MAX_PERSON, before.person, key="sequence_person", help="Each number is another made-up face."
+        "Person", 1, MAX_PERSON, before.person, width=125, key="sequence_person", help="Another made-up face."
     )
     sensors = list(SENSORS)
     sensor = st.selectbox(
@@ -150,6 +166,7 @@ def _face(settings: AppSettings, before: MadeFace) -> MadeFace:
         sensors,
         index=sensors.index(before.sensor),
         format_func=lambda name: SENSOR_WORDS.get(name, name.replace("-", " ")),
+        width=230,
         key="sequence_sensor",
         help="What records the face: a perfect scanner, or one with the noise and gaps of its kind.",
     )
@@ -158,7 +175,12 @@ def _face(settings: AppSettings, before: MadeFace) -> MadeFace:
 
 def _rate(before: float) -> float:
     return st.select_slider(
-        "Frames a second", RATES, value=before, format_func=lambda rate: f"{rate:g}", key="sequence_rate"
+        "Frames a second",
+        RATES,
+        value=before,
+        format_func=lambda rate: f"{rate:g}",
+        width=SLIDER_PX,
+        key="sequence_rate",
     )
 
 

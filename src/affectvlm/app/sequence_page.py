@@ -8,7 +8,7 @@ from affectvlm.app.bars import percent
 from affectvlm.app.markdown import literal
 from affectvlm.app.models import load_recognizer
 from affectvlm.app.player import show_player
-from affectvlm.app.sequence_chooser import choose_source
+from affectvlm.app.sequence_chooser import choose_kind, choose_source
 from affectvlm.app.sequence_gif import sequence_gif
 from affectvlm.app.sequence_reading import SequenceReading, read_sequence
 from affectvlm.app.sequence_sources import GeneratedSequence, SequenceSource
@@ -30,11 +30,10 @@ def show(settings: AppSettings) -> None:
     recognizer = load_recognizer(settings.model)
     state = st.session_state
     kept: dict[str, SequenceReading] = state.setdefault(KEPT, {})
-    with st.sidebar:
-        source = choose_source(settings)
-        pressed = st.button(
-            "Recognise", type="primary", width="stretch", disabled=source is None, key="sequence_recognise"
-        )
+    kind = choose_kind(settings)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="sequence_chooser"):
+        source = choose_source(settings, kind)
+        pressed = st.button("Recognise", type="primary", disabled=source is None, key="sequence_recognise")
     if pressed and source is not None:
         _begin(recognizer, source, settings)
     elif WORK not in state and SHOWN not in state and isinstance(source, GeneratedSequence):
@@ -48,7 +47,7 @@ def show(settings: AppSettings) -> None:
     if SHOWN in state:
         _show(recognizer, kept[state[SHOWN]])
     elif work is None:
-        st.info("Choose a sequence on the left and press “Recognise”.", icon=":material/movie:")
+        st.info("Choose a sequence and press “Recognise”.", icon=":material/movie:")
 
 
 def _begin(recognizer: Recognizer, source: SequenceSource, settings: AppSettings) -> None:

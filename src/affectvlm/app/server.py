@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import webbrowser
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from affectvlm.app import live_route
+from affectvlm.app.settings import settings_of_this_page
+from affectvlm.errors import AffectVLMError
 
 
 @asynccontextmanager
 async def _opened(app: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Open the page in the user's browser; its own way of being served does that, but not one with further routes."""
+    """Begin what takes long, and open the page in the user's browser.
+
+    Streamlit's own way of being served does the latter, but not one with further routes.
+    """
+    from affectvlm.app.readiness import getting_ready  # its caches want Streamlit to be at work when they are made
+
+    with suppress(AffectVLMError):  # the page says it
+        getting_ready(settings_of_this_page().model)
     if not st.get_option("server.headless"):
         address, port, base = (st.get_option(f"server.{name}") for name in ("address", "port", "baseUrlPath"))
         webbrowser.open(f"http://{address}:{port}{live_route.prefix(base)}")
