@@ -14,7 +14,7 @@ from affectvlm.scan.body import reach_below
 from affectvlm.scan.clean import clean
 from affectvlm.scan.face_scan import FaceScan
 from affectvlm.scan.other_face import other_face
-from affectvlm.scan.pose import UNITS, Pose, locate, turned_out, whole
+from affectvlm.scan.pose import UNITS, Pose, locate, turned_out
 from affectvlm.scan.quality import REFUSED_BELOW, Quality, judge
 
 FACE_RADIUS_MM = 100.0
@@ -73,7 +73,8 @@ def normalize(scan: FaceScan, radius_mm: float = FACE_RADIUS_MM, near: Pose | No
     if pose.inside_out:
         scan = turned_out(scan)
     inside = face_mask(scan, pose.nose / factor, radius_mm / factor)
-    if not whole(scan.triangles, inside).any():
+    corners = inside[scan.triangles]
+    if not (corners[:, 0] & corners[:, 1] & corners[:, 2]).any():
         raise ScanError(
             f"{scan.source}: expected a face of connected triangles, found it in pieces that each hold less than "
             f"{SMALLEST_PIECE:.0%} of it; join the vertices that are at the same place"

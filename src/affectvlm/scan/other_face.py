@@ -42,5 +42,6 @@ def other_face(surface: Surfels, pose: Pose, around: Around) -> float:
 
 def _beyond(points: np.ndarray) -> np.ndarray:
     """(..., 3) -> (...) bool: outside the head's place."""
-    beyond: np.ndarray = np.any((points < HEAD_LOW_MM) | (points > HEAD_HIGH_MM), axis=-1)
-    return beyond
+    beyond = (points < HEAD_LOW_MM) | (points > HEAD_HIGH_MM)
+    one: np.ndarray = beyond[..., 0] | beyond[..., 1] | beyond[..., 2]  # some times quicker than np.any of an axis
+    return one

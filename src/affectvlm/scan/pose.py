@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numba
 import numpy as np
 
 from affectvlm.errors import ScanError
@@ -178,8 +179,8 @@ def nose_tip(scan: FaceScan, guess: np.ndarray, rotation: np.ndarray, factor: fl
     -------
     (3,) float, mm, in the face's own axes, from the guess
     """
-    near = within(scan.vertices, guess / factor, NOSE_MM / factor)
-    corners = scan.vertices[scan.triangles[whole(scan.triangles, near)]].astype(np.float64)
+    middle = (guess / factor).astype(np.float32)
+    corners = _triangles_within(scan.vertices, scan.triangles, middle, NOSE_MM / factor)
     if len(corners) == 0:
         return np.zeros(3)
     points, normals = _spread((factor * corners - guess) @ rotation @ _LOWERED, 1.0, 4000)
@@ -222,13 +223,21 @@ def _top(points: np.ndarray) -> np.ndarray:
     return np.append(step * min(1.0, 3.0 / max(float(np.linalg.norm(step)), 1e-9)), c[0])
 
 
-def within(vertices: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
-    """(V,) bool: no farther than the radius from the centre."""
-    offset = vertices - centre.astype(np.float32)
-    return np.einsum("ij,ij->i", offset, offset) < radius**2
-
-
-def whole(triangles: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """(T,) bool: all three corners are in the mask."""
-    inside = mask[triangles]
-    return inside[:, 0] & inside[:, 1] & inside[:, 2]
+@numba.njit(cache=True, nogil=True)
+def _triangles_within(vertices: np.ndarray, triangles: np.ndarray, centre: np.ndarray, radius: float) -> np.ndarray:
+    """(T, 3, 3) float64: corners of the triangles of which none is farther than the radius from the centre."""
+    near = np.empty(vertices.shape[0], np.bool_)
+    for v in range(vertices.shape[0]):
+        x, y, z = vertices[v, 0] - centre[0], vertices[v, 1] - centre[1], vertices[v, 2] - centre[2]
+        near[v] = x * x + y * y + z * z < radius * radius
+    rows = np.empty(triangles.shape[0], np.int32)
+    count = 0
+    for t in range(triangles.shape[0]):
+        if near[triangles[t, 0]] and near[triangles[t, 1]] and near[triangles[t, 2]]:
+            rows[count] = t
+            count += 1
+    corners = np.empty((count, 3, 3))
+    for number in range(count):
+        for corner in range(3):
+            corners[number, corner] = vertices[triangles[rows[number], corner]]
+    return corners
