@@ -14,8 +14,8 @@ import numpy as np
 from affectvlm.scan import FaceScan
 from affectvlm.views.picture import AMBIENT, CLAY, LIGHTS
 
-MAX_TRIANGLES = 40_000
-"""A browser without a graphics card still turns these smoothly."""
+MAX_TRIANGLES = 20_000
+"""A browser without a graphics card draws these in less than a tenth of a second (``benchmarks/turning.py``)."""
 
 LIGHT_GAIN = 1.25
 """Skin times clay would be too dark."""

@@ -23,6 +23,8 @@ TURNABLE = {
     "displaylogo": False,
     # With Ctrl alone: affectvlm.app.look keeps the plain wheel for the page.
     "scrollZoom": True,
+    # Twice in each direction is plotly's default: four times the work without a graphics card, and hardly to be seen.
+    "plotGlPixelRatio": 1,
     # The other reset button goes to a camera of plotly's own, not to ours.
     "modeBarButtons": [["orbitRotation", "zoom3d", "resetCameraLastSave3d", "toImage"]],
 }
