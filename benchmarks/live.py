@@ -3,8 +3,8 @@
     python benchmarks/live.py --ict DIR --makehuman DIR
 
 The app's live part without a browser: a made-up person shows one emotion after the other before a sensor, one thread
-makes the frames and another recognises them (:class:`affectvlm.app.live.Live`). An answer is as late as the time from
-the beginning of its frame's making, sensor included, to the answer; frames are made 30 times a second at most.
+makes the frames and another recognises them (:class:`affectvlm.app.live.live.Live`). An answer is as late as the time
+from the beginning of its frame's making, sensor included, to the answer; frames are made 30 times a second at most.
 
 Beside it, the processor's time for making a frame, and for recognising it: as one of a stream, which looks for the face
 first where it was in the frame before, and alone. That hardly depends on what else the machine does, and the longer of
@@ -23,9 +23,9 @@ from typing import TypeVar
 
 import numpy as np
 
-from affectvlm.app.live import Crowd, Live
-from affectvlm.app.live_sources import Stage
-from affectvlm.app.performer import NATURE, Controls, Performer, Role
+from affectvlm.app.live.live import Crowd, Live
+from affectvlm.app.live.performer import NATURE, Controls, Performer, Role
+from affectvlm.app.live.sources import Stage
 from affectvlm.cores import usable_cores
 from affectvlm.recognizer import Recognizer
 from affectvlm.synthesis.library import FaceSource

@@ -23,17 +23,17 @@ from typer.testing import CliRunner
 
 from affectvlm.app import launch as launching
 from affectvlm.app import readiness
-from affectvlm.app.bars import BAR_PX, INK, LINE_PX, OTHER, TOP, bars
-from affectvlm.app.display_mesh import DisplayMesh, display_mesh, in_clay, lit, lit_colours
+from affectvlm.app.face.bars import BAR_PX, INK, LINE_PX, OTHER, TOP, bars
+from affectvlm.app.face.display_mesh import DisplayMesh, display_mesh, in_clay, lit, lit_colours
+from affectvlm.app.face.mesh_figure import mesh_figure
+from affectvlm.app.face.reading import read_face
+from affectvlm.app.face.samples import GALLERY, SampleFace
+from affectvlm.app.face.thumbnails import SIZE_PX, thumbnail, thumbnails
+from affectvlm.app.face.uploads import MAX_FILES, read_upload, safe_name
 from affectvlm.app.launch import PAGE, SERVER, SETTINGS, command, launch
-from affectvlm.app.mesh_figure import mesh_figure
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.reading import read_face
-from affectvlm.app.samples import GALLERY, SampleFace
+from affectvlm.app.read.why import painted_by_importance
 from affectvlm.app.settings import FOLDERS, AppSettings
-from affectvlm.app.thumbnails import SIZE_PX, thumbnail, thumbnails
-from affectvlm.app.uploads import MAX_FILES, read_upload, safe_name
-from affectvlm.app.why import painted_by_importance
 from affectvlm.app.work import Work
 from affectvlm.cli import entry
 from affectvlm.emotions import EMOTIONS
@@ -411,7 +411,7 @@ def test_a_bad_file_gets_the_words_of_the_command_line(
 def test_too_much_at_once_is_refused(monkeypatch):
     with pytest.raises(ScanError, match=f"at most {MAX_FILES} files, found {MAX_FILES + 1}; drop one scan at a time"):
         read_upload([(f"{number}.png", b"") for number in range(MAX_FILES + 1)])
-    monkeypatch.setattr("affectvlm.app.uploads.MAX_UPLOAD_MB", 2)
+    monkeypatch.setattr("affectvlm.app.face.uploads.MAX_UPLOAD_MB", 2)
     with pytest.raises(ScanError, match="at most 2 MB in all, found 3 MB"):
         read_upload([("a.obj", bytes(2 * 2**20)), ("a.png", bytes(2**20))])
 

@@ -17,14 +17,14 @@ from conftest import TINY_MODEL
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
 from streamlit.testing.v1 import AppTest
 
-from affectvlm.app import compare_page
-from affectvlm.app.comparison import apart, in_rows, verdict
-from affectvlm.app.face_chooser import CHOSEN
+from affectvlm.app.compare import page as compare_page
+from affectvlm.app.compare.comparison import apart, in_rows, verdict
+from affectvlm.app.compare.model_summary import summary_of
+from affectvlm.app.compare.run_folders import find_runs
+from affectvlm.app.compare.sealed_report import POLICY, sealed
+from affectvlm.app.face.chooser import CHOSEN
+from affectvlm.app.face.samples import GALLERY, SampleFace
 from affectvlm.app.markdown import literal
-from affectvlm.app.model_summary import summary_of
-from affectvlm.app.run_folders import find_runs
-from affectvlm.app.samples import GALLERY, SampleFace
-from affectvlm.app.sealed_report import POLICY, sealed
 from affectvlm.app.settings import AppSettings
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ModelError
@@ -34,7 +34,7 @@ from affectvlm.recognizer.training_record import DataSource, Result, TrainingRec
 from affectvlm.views import Rig
 
 SCRIPT = """
-from affectvlm.app import compare_page
+from affectvlm.app.compare import page as compare_page
 from affectvlm.app.settings import settings_of_this_page
 compare_page.show(settings_of_this_page())
 """

@@ -16,15 +16,26 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
-from affectvlm.app import live_route, live_sources
-from affectvlm.app.live import OVER_S, PATIENCE_S, Crowd, Live, Made, Pace, Shown, Stopwatch
-from affectvlm.app.live_page import VISIT, unit_names
-from affectvlm.app.live_picture import CENTRE_MM, FIELD_MM, GROUND, SIZE_PX, fitted, picture
-from affectvlm.app.live_route import HEADER, LONGEST_BYTES, Visit, admit, prefix, route
-from affectvlm.app.live_sources import MOST_FPS, Stage, files_of
-from affectvlm.app.live_stage import UNIT_GROUPS, stage_data
-from affectvlm.app.performer import EASE_S, NATURE, Controls, Easing, Moment, Performer, Role, _Captured, strengths_of
-from affectvlm.app.samples import SampleFace
+from affectvlm.app.face.samples import SampleFace
+from affectvlm.app.live import route as live_route
+from affectvlm.app.live import sources as live_sources
+from affectvlm.app.live.live import OVER_S, PATIENCE_S, Crowd, Live, Made, Pace, Shown, Stopwatch
+from affectvlm.app.live.page import VISIT, unit_names
+from affectvlm.app.live.performer import (
+    EASE_S,
+    NATURE,
+    Controls,
+    Easing,
+    Moment,
+    Performer,
+    Role,
+    _Captured,
+    strengths_of,
+)
+from affectvlm.app.live.picture import CENTRE_MM, FIELD_MM, GROUND, SIZE_PX, fitted, picture
+from affectvlm.app.live.route import HEADER, LONGEST_BYTES, Visit, admit, prefix, route
+from affectvlm.app.live.sources import MOST_FPS, Stage, files_of
+from affectvlm.app.live.stage import UNIT_GROUPS, stage_data
 from affectvlm.app.settings import AppSettings
 from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ConfigError, ScanError
@@ -512,7 +523,7 @@ def test_every_action_unit_has_one_slider():
 
 
 def _page(settings: str) -> None:
-    from affectvlm.app import live_page
+    from affectvlm.app.live import page as live_page
     from affectvlm.app.settings import AppSettings
 
     live_page.show(AppSettings.model_validate_json(settings))

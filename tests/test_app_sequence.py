@@ -21,16 +21,17 @@ from PIL import Image, ImageColor
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
 from streamlit.testing.v1 import AppTest
 
-from affectvlm.app import archive, frames_upload, sequence_page
-from affectvlm.app.archive import unpack
-from affectvlm.app.frame_pictures import RADIUS_MM, SIZE_PX, draw_frames
-from affectvlm.app.frames_upload import lay_out
 from affectvlm.app.own_warnings import own_warnings
-from affectvlm.app.player import player_data
-from affectvlm.app.sequence_chooser import CHOSEN
-from affectvlm.app.sequence_gif import COURSE, FASTEST_CS, MOST_PICTURES, REST_CS, schedule, sequence_gif
-from affectvlm.app.sequence_reading import SequenceReading, read_sequence
-from affectvlm.app.sequence_sources import (
+from affectvlm.app.sequence import archive, frames_upload
+from affectvlm.app.sequence import page as sequence_page
+from affectvlm.app.sequence.archive import unpack
+from affectvlm.app.sequence.chooser import CHOSEN
+from affectvlm.app.sequence.frame_pictures import RADIUS_MM, SIZE_PX, draw_frames
+from affectvlm.app.sequence.frames_upload import lay_out
+from affectvlm.app.sequence.gif import COURSE, FASTEST_CS, MOST_PICTURES, REST_CS, schedule, sequence_gif
+from affectvlm.app.sequence.player import player_data
+from affectvlm.app.sequence.reading import SequenceReading, read_sequence
+from affectvlm.app.sequence.sources import (
     CapturedSequence,
     DroppedSequence,
     GeneratedSequence,
@@ -49,7 +50,7 @@ from affectvlm.scan.write import write_scan
 from affectvlm.synthesis.live_link import SHAPES
 
 SCRIPT = """
-from affectvlm.app import sequence_page
+from affectvlm.app.sequence import page as sequence_page
 from affectvlm.app.settings import settings_of_this_page
 sequence_page.show(settings_of_this_page())
 """

@@ -8,9 +8,9 @@ import pytest
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
 from streamlit.testing.v1 import AppTest
 
-from affectvlm.app.display_mesh import display_mesh
-from affectvlm.app.reading import Reading
-from affectvlm.app.why import KEPT, painted_by_importance, strength_words
+from affectvlm.app.face.display_mesh import display_mesh
+from affectvlm.app.face.reading import Reading
+from affectvlm.app.read.why import KEPT, painted_by_importance, strength_words
 from affectvlm.recognizer import Explanation, Recognizer
 from affectvlm.recognizer.painting import importance_colours, importance_of_vertices
 from affectvlm.recognizer.torch_encoder import TorchEncoder
@@ -41,7 +41,7 @@ def reading(embedded_samples, tiny_model) -> Reading:
 
 
 def page(recognizer, reading):
-    from affectvlm.app.why import show_why
+    from affectvlm.app.read.why import show_why
 
     show_why(recognizer, reading, "read_why")
 

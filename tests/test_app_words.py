@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
-from affectvlm.app.live_text import MOST_LETTERS
-from affectvlm.app.samples import GALLERY
+from affectvlm.app.face.samples import GALLERY
 from affectvlm.app.settings import AppSettings
-from affectvlm.app.words import MOST_DESCRIPTIONS, OWN_PROMPTS, descriptions_in, fit, prompt_sets
+from affectvlm.app.words.live_text import MOST_LETTERS
+from affectvlm.app.words.words import MOST_DESCRIPTIONS, OWN_PROMPTS, descriptions_in, fit, prompt_sets
 from affectvlm.recognizer import Recognizer
 from app_fixtures import chart, open_page
 

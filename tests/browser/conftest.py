@@ -18,9 +18,9 @@ pytest.importorskip("streamlit", reason="the app's extra is not installed")
 pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Route, expect, sync_playwright
 
-from affectvlm.app.bars import percent
+from affectvlm.app.face.bars import percent
+from affectvlm.app.face.samples import GALLERY
 from affectvlm.app.readiness import getting_ready
-from affectvlm.app.samples import GALLERY
 from affectvlm.recognizer import UNSURE, Recognizer
 from affectvlm.recognizer.source import BUNDLED
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from affectvlm.app.samples import SampleFace
-from affectvlm.app.sequence_gif import schedule
+from affectvlm.app.face.samples import SampleFace
+from affectvlm.app.sequence.gif import schedule
 from affectvlm.emotions import EMOTIONS
 from affectvlm.scan.write import write_scan
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from affectvlm.app.samples import SampleFace
+from affectvlm.app.face.samples import SampleFace
 from affectvlm.scan.write import write_scan
 from browser.conftest import until_at_rest
 

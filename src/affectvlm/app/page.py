@@ -10,12 +10,16 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from affectvlm.app import compare_page, live_page, read_page, sequence_page, words_page
+from affectvlm.app.compare import page as compare_page
+from affectvlm.app.live import page as live_page
 from affectvlm.app.look import set_look
 from affectvlm.app.markdown import literal
 from affectvlm.app.notice import show_footer, show_notice_once
+from affectvlm.app.read import page as read_page
 from affectvlm.app.readiness import getting_ready, wait_until_ready
+from affectvlm.app.sequence import page as sequence_page
 from affectvlm.app.settings import AppSettings, settings_of_this_page
+from affectvlm.app.words import page as words_page
 from affectvlm.errors import AffectVLMError
 
 # Path in the address -> title, icon and content of each part. (Streamlit would print a text that stands by itself.)

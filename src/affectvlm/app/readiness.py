@@ -6,10 +6,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from affectvlm.app.face_chooser import gallery_pictures
+from affectvlm.app.face.chooser import gallery_pictures
+from affectvlm.app.face.reading import read_face
+from affectvlm.app.face.samples import GALLERY
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.reading import read_face
-from affectvlm.app.samples import GALLERY
 from affectvlm.app.work import Tell, Work
 
 POLL_S = 0.2

@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from affectvlm.app import live_route
+from affectvlm.app.live import route as live_route
 from affectvlm.app.settings import settings_of_this_page
 from affectvlm.errors import AffectVLMError
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from affectvlm.app.frame_pictures import SIZE_PX
-from affectvlm.app.sequence_reading import SequenceReading
+from affectvlm.app.sequence.frame_pictures import SIZE_PX
+from affectvlm.app.sequence.reading import SequenceReading
 from affectvlm.recognizer.class_colours import class_colours
 from affectvlm.recognizer.timeline import NEUTRAL, USUAL_FPS
 

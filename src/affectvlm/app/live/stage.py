@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from affectvlm.app.live_route import PATH, prefix
-from affectvlm.app.performer import MOST_PITCH_DEG, MOST_YAW_DEG, SHOWN, Controls
+from affectvlm.app.live.performer import MOST_PITCH_DEG, MOST_YAW_DEG, SHOWN, Controls
+from affectvlm.app.live.route import PATH, prefix
 from affectvlm.synthesis.action_units import ACTION_UNITS
 
 NAME = "affectvlm_live_stage"
@@ -38,7 +38,7 @@ def show_stage(
     Parameters
     ----------
     key : str
-        Under which frames are to be had (:func:`affectvlm.app.live_route.admit`).
+        Under which frames are to be had (:func:`affectvlm.app.live.route.admit`).
     leader : str
     classes : sequence of str
         The recognizer's, in the order of its probabilities.

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from PIL import Image
 
-from affectvlm.app.display_mesh import lit_colours
-from affectvlm.app.samples import SampleFace
+from affectvlm.app.face.display_mesh import lit_colours
+from affectvlm.app.face.samples import SampleFace
 from affectvlm.recognizer.recognizer import WORKERS
 from affectvlm.scan import FaceScan
 from affectvlm.views import Rig, render

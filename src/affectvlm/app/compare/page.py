@@ -10,16 +10,16 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from affectvlm.app.answer import show_bars
-from affectvlm.app.bars import percent
-from affectvlm.app.comparison import apart, in_rows, verdict
-from affectvlm.app.face_chooser import read_chosen, show_gallery, show_other_sample
+from affectvlm.app.compare.comparison import apart, in_rows, verdict
+from affectvlm.app.compare.model_summary import summary_of
+from affectvlm.app.compare.run_folders import Run, find_runs
+from affectvlm.app.compare.sealed_report import sealed
+from affectvlm.app.face.answer import show_bars
+from affectvlm.app.face.bars import percent
+from affectvlm.app.face.chooser import read_chosen, show_gallery, show_other_sample
+from affectvlm.app.face.reading import Reading
 from affectvlm.app.markdown import literal
-from affectvlm.app.model_summary import summary_of
 from affectvlm.app.models import model_name
-from affectvlm.app.reading import Reading
-from affectvlm.app.run_folders import Run, find_runs
-from affectvlm.app.sealed_report import sealed
 from affectvlm.app.settings import AppSettings
 from affectvlm.errors import DataError, ModelError
 from affectvlm.recognizer import UNSURE

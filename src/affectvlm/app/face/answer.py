@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from affectvlm.app.bars import INK, bars, percent
+from affectvlm.app.face.bars import INK, bars, percent
 from affectvlm.recognizer import UNSURE, Prediction, Recognizer
 
 PLAIN = {"displayModeBar": False}

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from affectvlm.app.answer import show_answer
-from affectvlm.app.bars import percent
-from affectvlm.app.display_mesh import DisplayMesh, in_clay
-from affectvlm.app.face_chooser import read_chosen, show_gallery, show_other_sample, show_uploader
+from affectvlm.app.face.answer import show_answer
+from affectvlm.app.face.bars import percent
+from affectvlm.app.face.chooser import read_chosen, show_gallery, show_other_sample, show_uploader
+from affectvlm.app.face.display_mesh import DisplayMesh, in_clay
+from affectvlm.app.face.mesh_figure import TURNABLE, mesh_figure
+from affectvlm.app.face.reading import Reading
 from affectvlm.app.markdown import literal
-from affectvlm.app.mesh_figure import TURNABLE, mesh_figure
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.reading import Reading
+from affectvlm.app.read.why import explained, painted_by_importance, show_why, view_words
 from affectvlm.app.settings import AppSettings
-from affectvlm.app.why import explained, painted_by_importance, show_why, view_words
 from affectvlm.errors import ModelError
 from affectvlm.recognizer import Recognizer
 from affectvlm.recognizer.explanation import view_weights

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from affectvlm.app.bars import percent
+from affectvlm.app.face.bars import percent
 from affectvlm.recognizer import UNSURE, Prediction
 
 APART = 0.10

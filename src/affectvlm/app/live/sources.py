@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from affectvlm.app.live import Live, Made
-from affectvlm.app.live_picture import CENTRE_MM, FIELD_MM, fitted
-from affectvlm.app.performer import Controls, Easing, Performer, Role
+from affectvlm.app.live.live import Live, Made
+from affectvlm.app.live.performer import Controls, Easing, Performer, Role
+from affectvlm.app.live.picture import CENTRE_MM, FIELD_MM, fitted
 from affectvlm.errors import ScanError
 from affectvlm.recognizer.recognizer import Face
 from affectvlm.recognizer.stream import newest_of

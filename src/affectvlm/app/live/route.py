@@ -21,9 +21,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from affectvlm.app.live import Live, Shown
-from affectvlm.app.live_sources import Stage
-from affectvlm.app.performer import Controls
+from affectvlm.app.live.live import Live, Shown
+from affectvlm.app.live.performer import Controls
+from affectvlm.app.live.sources import Stage
 from affectvlm.errors import AffectVLMError
 from affectvlm.synthesis.action_units import ACTION_UNITS
 

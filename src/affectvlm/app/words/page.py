@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import streamlit as st
 
-from affectvlm.app.answer import show_bars
-from affectvlm.app.bars import percent
-from affectvlm.app.face_chooser import read_chosen, show_gallery
-from affectvlm.app.live_text import live_text
+from affectvlm.app.face.answer import show_bars
+from affectvlm.app.face.bars import percent
+from affectvlm.app.face.chooser import read_chosen, show_gallery
+from affectvlm.app.face.mesh_figure import TURNABLE, mesh_figure
+from affectvlm.app.face.reading import Reading
 from affectvlm.app.markdown import literal
-from affectvlm.app.mesh_figure import TURNABLE, mesh_figure
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.reading import Reading
 from affectvlm.app.settings import AppSettings
-from affectvlm.app.words import OWN_PROMPTS, descriptions_in, fit, prompt_sets
+from affectvlm.app.words.live_text import live_text
+from affectvlm.app.words.words import OWN_PROMPTS, descriptions_in, fit, prompt_sets
 from affectvlm.recognizer import Recognizer
 
 FIRST_SETS = {"A": OWN_PROMPTS, "B": "what somebody does"}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from affectvlm.app.display_mesh import DisplayMesh, display_mesh
+from affectvlm.app.face.display_mesh import DisplayMesh, display_mesh
 from affectvlm.app.own_warnings import own_warnings
 from affectvlm.recognizer import Prediction, Recognizer
 from affectvlm.scan import FaceScan, normalize

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.spatial.transform import Rotation
 
-from affectvlm.app.samples import NEUTRAL, SEED
+from affectvlm.app.face.samples import NEUTRAL, SEED
 from affectvlm.emotions import EMOTIONS
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis import FaceSource

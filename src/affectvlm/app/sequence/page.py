@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from affectvlm.app.bars import percent
+from affectvlm.app.face.bars import percent
 from affectvlm.app.markdown import literal
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.player import show_player
-from affectvlm.app.sequence_chooser import choose_kind, choose_source
-from affectvlm.app.sequence_gif import sequence_gif
-from affectvlm.app.sequence_reading import SequenceReading, read_sequence
-from affectvlm.app.sequence_sources import GeneratedSequence, SequenceSource
+from affectvlm.app.sequence.chooser import choose_kind, choose_source
+from affectvlm.app.sequence.gif import sequence_gif
+from affectvlm.app.sequence.player import show_player
+from affectvlm.app.sequence.reading import SequenceReading, read_sequence
+from affectvlm.app.sequence.sources import GeneratedSequence, SequenceSource
 from affectvlm.app.settings import AppSettings
 from affectvlm.app.work import Tell, Work
 from affectvlm.recognizer import UNSURE, Recognizer

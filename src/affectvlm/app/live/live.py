@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 
-from affectvlm.app.live_picture import picture
+from affectvlm.app.live.picture import picture
 from affectvlm.errors import AffectVLMError, ConfigError
 from affectvlm.recognizer import Recognizer, StreamAnswer
 from affectvlm.recognizer.in_turn import InTurn
@@ -47,7 +47,7 @@ class Made:
         As the sensor gave it; None where there is nothing to draw.
     centre : (3,) float
     field : float
-        What of it is drawn (:func:`~affectvlm.app.live_picture.picture`).
+        What of it is drawn (:func:`~affectvlm.app.live.picture.picture`).
     asked : str
         What was asked of the performer, or the file's name.
     strengths : (A,) float32, optional

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from affectvlm.app.display_mesh import DisplayMesh
+from affectvlm.app.face.display_mesh import DisplayMesh
 
 HEIGHT_PX = 440
 

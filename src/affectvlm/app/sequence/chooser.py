@@ -7,9 +7,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from affectvlm.app.frames_upload import ZIP
-from affectvlm.app.samples import MAX_PERSON
-from affectvlm.app.sequence_sources import (
+from affectvlm.app.face.samples import MAX_PERSON
+from affectvlm.app.face.uploads import COMPANION_SUFFIXES
+from affectvlm.app.sequence.frames_upload import ZIP
+from affectvlm.app.sequence.sources import (
     FACE_MODELS,
     LONGEST_S,
     SENSOR_WORDS,
@@ -23,7 +24,6 @@ from affectvlm.app.sequence_sources import (
     face_models,
 )
 from affectvlm.app.settings import AppSettings
-from affectvlm.app.uploads import COMPANION_SUFFIXES
 from affectvlm.errors import DataError
 from affectvlm.recognizer.timeline import USUAL_FPS
 from affectvlm.scan.read import SCAN_SUFFIXES

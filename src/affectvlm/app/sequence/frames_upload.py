@@ -6,8 +6,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from affectvlm.app.archive import MAX_TOTAL_BYTES, unpack
-from affectvlm.app.uploads import COMPANION_SUFFIXES, Dropped, safe_name
+from affectvlm.app.face.uploads import COMPANION_SUFFIXES, Dropped, safe_name
+from affectvlm.app.sequence.archive import MAX_TOTAL_BYTES, unpack
 from affectvlm.errors import ScanError, in_one_line
 from affectvlm.scan import ScanSequence
 from affectvlm.scan.read import SCAN_SUFFIXES, is_scan
@@ -33,7 +33,7 @@ def lay_out(files: Sequence[Dropped], folder: Path, fps: float | None) -> ScanSe
     Raises
     ------
     ScanError
-        The zip is refused (:func:`affectvlm.app.archive.unpack`), or there is not one sequence in what was dropped.
+        The zip is refused (:func:`affectvlm.app.sequence.archive.unpack`), or what was dropped is not one sequence.
     """
     zips = [name for name, _ in files if name.lower().endswith(ZIP)]
     if zips and len(files) > 1:

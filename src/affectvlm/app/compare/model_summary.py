@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from affectvlm.app.bars import percent
+from affectvlm.app.face.bars import percent
 from affectvlm.model_files import RECORD
 from affectvlm.recognizer.model_facts import ModelFacts
 from affectvlm.recognizer.training_record import TrainingRecord

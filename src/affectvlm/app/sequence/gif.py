@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from affectvlm.app.bars import percent
-from affectvlm.app.player import band_order
-from affectvlm.app.sequence_reading import SequenceReading
+from affectvlm.app.face.bars import percent
+from affectvlm.app.sequence.player import band_order
+from affectvlm.app.sequence.reading import SequenceReading
 from affectvlm.recognizer.class_colours import class_colours
 
 WIDTH, HEIGHT = 640, 404

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from affectvlm.app.frame_pictures import draw_frames
-from affectvlm.app.frames_upload import without
-from affectvlm.app.sequence_sources import SequenceSource
+from affectvlm.app.sequence.frame_pictures import draw_frames
+from affectvlm.app.sequence.frames_upload import without
+from affectvlm.app.sequence.sources import SequenceSource
 from affectvlm.app.settings import AppSettings
 from affectvlm.app.work import Tell
 from affectvlm.errors import ScanError
@@ -35,7 +35,7 @@ class SequenceReading:
     answer : Prediction
         With a timeline. Frames are called as their owner calls them.
     pictures : tuple of T bytes or None
-        Of each frame (:func:`affectvlm.app.frame_pictures.draw_frames`).
+        Of each frame (:func:`affectvlm.app.sequence.frame_pictures.draw_frames`).
     note : str
         What the reader should know of the scans; empty where there is nothing.
     """

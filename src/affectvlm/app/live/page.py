@@ -7,13 +7,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from affectvlm.app.live import Live
-from affectvlm.app.live_route import Visit, admit
-from affectvlm.app.live_sources import Stage, files_of
-from affectvlm.app.live_stage import show_stage
+from affectvlm.app.face.samples import MAX_PERSON
+from affectvlm.app.live.live import Live
+from affectvlm.app.live.performer import HAND, NATURE, Role
+from affectvlm.app.live.route import Visit, admit
+from affectvlm.app.live.sources import Stage, files_of
+from affectvlm.app.live.stage import show_stage
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.performer import HAND, NATURE, Role
-from affectvlm.app.samples import MAX_PERSON
 from affectvlm.app.settings import AppSettings
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.library import FaceModelName, load_face_model

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from affectvlm.app.display_mesh import display_mesh
+from affectvlm.app.face.display_mesh import display_mesh
 from affectvlm.errors import ScanError
 from affectvlm.scan import FaceScan, read_scan
 from affectvlm.scan.pose import UNITS, Pose, turned_out

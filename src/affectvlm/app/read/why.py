@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 import streamlit as st
 
-from affectvlm.app.bars import percent
-from affectvlm.app.display_mesh import DisplayMesh
+from affectvlm.app.face.bars import percent
+from affectvlm.app.face.display_mesh import DisplayMesh
+from affectvlm.app.face.mesh_figure import TURNABLE, mesh_figure
+from affectvlm.app.face.reading import Reading
 from affectvlm.app.markdown import literal
-from affectvlm.app.mesh_figure import TURNABLE, mesh_figure
-from affectvlm.app.reading import Reading
 from affectvlm.recognizer import UNSURE, Explanation, Recognizer
 from affectvlm.recognizer.explanation import NearPrompt
 from affectvlm.recognizer.painting import (

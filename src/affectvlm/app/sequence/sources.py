@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from affectvlm.app.frames_upload import lay_out
-from affectvlm.app.samples import SEED
+from affectvlm.app.face.samples import SEED
+from affectvlm.app.face.uploads import Dropped
+from affectvlm.app.sequence.frames_upload import lay_out
 from affectvlm.app.settings import AppSettings
-from affectvlm.app.uploads import Dropped
 from affectvlm.scan import ScanSequence
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.generate import BU4DFE_FOLDERS, REST, SEQUENCES, SPEECH, Study, Subject, Take
@@ -171,7 +171,7 @@ class DroppedSequence:
     Parameters
     ----------
     files : tuple of (name, content)
-        As :func:`affectvlm.app.frames_upload.lay_out` takes them.
+        As :func:`affectvlm.app.sequence.frames_upload.lay_out` takes them.
     fps : float, optional
         Frames a second, where the visitor knows.
     """
