@@ -31,7 +31,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from training_steps import StepClock, machine, prepare_faces, random_clip, run_steps
-from transformers import AutoModel, BertConfig, CLIPTextConfig, CLIPVisionConfig, PreTrainedModel
+from transformers import AutoModel, BertConfig, CLIPTextConfig, CLIPVisionConfig
 
 from affectvlm.emotions import EMOTIONS
 from affectvlm.model import AffectVLM, ModelConfig
@@ -173,7 +173,7 @@ def measure(prepared: Path, config: TrainConfig, steps: int, compiled: bool) -> 
     return Measured(weights, forward, count.total, clock.seconds, memory)
 
 
-def view_operations(encoder: PreTrainedModel, rig: Rig, learning: bool) -> int:
+def view_operations(encoder: nn.Module, rig: Rig, learning: bool) -> int:
     """Count what one view costs an encoder on the meta device, forward alone or, learning, backward as well."""
     view = torch.empty(2, rig.channels, rig.size_px, rig.size_px, device="meta")  # a batch norm learns from two
     with FlopCounterMode(display=False) as counter, torch.set_grad_enabled(learning):

@@ -146,7 +146,7 @@ def test_without_peft_the_command_line_names_the_extra(clip_folder, tiny_set, tm
 
 def test_a_tower_without_attention_is_refused(clip_folder):
     small = AffectVLM.build(ModelConfig(image_widths=(8, 8)), EMOTIONS, RIG)
-    with pytest.raises(ModelError, match=r"found none in a 'resnet'; leave model\.lora_rank out"):
+    with pytest.raises(ModelError, match=r"found none in a SmallResNet; leave model\.lora_rank out"):
         add_adapters(small.towers.vision_model, 2)
 
 

@@ -37,9 +37,9 @@ model: {image_widths: [8, 16], text_width: 16, text_layers: 1, text_heads: 2, em
 """
 CASES = ("default", "all objectives", "chunks", "sequences", "clip")
 CASES += ("fsdp", "fsdp, all objectives", "fsdp, chunks", "fsdp, sequences", "fsdp, clip")
-KEYS = ("self_attn.k_proj.bias",)
+KEYS = ("self_attn.k_proj.bias", "attention.key.bias")
 """A shift of all keys changes no attention."""
-CENTRED = ("text_model.final_layer_norm.weight", "text_model.final_layer_norm.bias")
+CENTRED = ("text_model.final_norm.weight", "text_model.final_norm.bias")
 """Neither they change anything where the batch's own mean and scale are taken out right after them."""
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
 

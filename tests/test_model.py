@@ -93,7 +93,7 @@ def test_a_damaged_or_altered_model_is_refused(model, tmp_path):
         AffectVLM.load(folder)
     model.save(folder)
     _edit(folder, format=99)
-    with pytest.raises(ModelError, match="expected format 3, found 99"):
+    with pytest.raises(ModelError, match="expected format 4, found 99"):
         AffectVLM.load(folder)
     model.save(folder)
     (folder / "model.safetensors").write_bytes(b"not tensors")
@@ -140,10 +140,12 @@ def test_a_damaged_configuration_is_refused_in_one_line(model, tmp_path, change)
 @pytest.mark.parametrize(
     ("part", "setting"),
     [
-        ("vision", "hidden_sizes"),
-        ("text", "hidden_size"),
-        ("text", "num_attention_heads"),
-        ("text", "num_hidden_layers"),
+        ("vision", "widths"),
+        ("vision", "blocks"),
+        ("vision", "kind"),
+        ("text", "width"),
+        ("text", "heads"),
+        ("text", "layers"),
     ],
 )
 def test_towers_that_cannot_be_built_are_refused_in_one_line(model, tmp_path, part, setting, value):

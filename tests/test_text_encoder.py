@@ -15,8 +15,8 @@ from affectvlm.emotions import EMOTIONS
 from affectvlm.errors import ModelError
 from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM, ModelConfig
-from affectvlm.model.pretrained import load_text_encoder
-from affectvlm.model.text_encoder import POOLING_FILE, pool, text_class
+from affectvlm.model.pretrained import load_text_encoder, text_class
+from affectvlm.model.text_encoder import POOLING_FILE, pool
 from affectvlm.model.towers import build_towers, tokenize, towers_from_dict, towers_to_dict
 from affectvlm.views import Rig
 from tower_fixtures import write_bert, write_clip

@@ -270,6 +270,21 @@ def test_a_damaged_configuration_is_one_line(tmp_path, file, content):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("value", [0, [], "x"])
+@pytest.mark.parametrize("setting", ["hidden_size", "num_attention_heads", "num_hidden_layers", "model_type"])
+@pytest.mark.parametrize("part", ["vision", "text"])
+def test_a_kept_clip_that_cannot_be_built_is_refused_in_one_line(tmp_path, part, setting, value):
+    write_clip(tmp_path / "clip")
+    config = ModelConfig(pretrained=str(tmp_path / "clip"))
+    AffectVLM.build(config, EMOTIONS, Rig(size_px=16, maps=("texture",))).save(tmp_path / "model")
+    kept = json.loads((tmp_path / "model" / "config.json").read_text())
+    kept["towers"][part][setting] = value
+    (tmp_path / "model" / "config.json").write_text(json.dumps(kept))
+    with pytest.raises(ModelError, match="the model is damaged") as raised:
+        AffectVLM.load(tmp_path / "model")
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize("name", ["RN50", "openai/RN50x4", "timm/resnet50_clip.openai", "/models/RN101.pt"])
 def test_a_clip_with_a_resnet_is_refused_by_its_name(name):
     with pytest.raises(ModelError, match="a CLIP with a ResNet, which transformers does not carry"):

@@ -26,8 +26,8 @@ def train_tokenizer(grammar: Grammar, vocabulary: int = 2048) -> PreTrainedToken
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
-        # The end must not be number 2: transformers' CLIP takes that for an old mistake, and would read a text only up
-        # to the token with the largest number.
+        # The end must not be number 2: a CLIP of transformers with this tokenizer would take that for an old mistake,
+        # and read a text only up to the token with the largest number.
         special_tokens=[PAD, END, START],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,

@@ -7,7 +7,6 @@ learn, and B starts at zero, so that nothing changes at first. Merging adds B A 
 from __future__ import annotations
 
 from torch import nn
-from transformers import PreTrainedModel
 
 from affectvlm.errors import ModelError
 
@@ -15,7 +14,7 @@ QUERIES_AND_VALUES = frozenset({"q_proj", "v_proj", "query", "value", "q_lin", "
 """What transformers' encoders call them: CLIP, BERT and its kin, DistilBERT, T5 and MPNet."""
 
 
-def add_adapters(model: PreTrainedModel, rank: int) -> None:
+def add_adapters(model: nn.Module, rank: int) -> None:
     """Put adapters on a tower's queries and values; all else in it stops learning.
 
     Raises
@@ -32,7 +31,7 @@ def add_adapters(model: PreTrainedModel, rank: int) -> None:
     ]
     if not targets:
         raise ModelError(
-            f"expected attention with queries and values to adapt, found none in a {model.config.model_type!r}; "
+            f"expected attention with queries and values to adapt, found none in a {type(model).__name__}; "
             "leave model.lora_rank out, or freeze this tower"
         )
     # B A is used as it is: alpha = rank makes peft's scale 1.
@@ -44,7 +43,7 @@ def is_adapter(parameter: str) -> bool:
     return ".lora_" in parameter
 
 
-def merge_adapters(model: PreTrainedModel) -> None:
+def merge_adapters(model: nn.Module) -> None:
     """Add the adapters' products to the weights and take them away; a model without adapters stays as it is."""
     if not hasattr(model, "peft_config"):
         return

@@ -22,7 +22,7 @@ from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_d
 from affectvlm.model_files import CONFIG, HASHED, WEIGHTS
 from affectvlm.views import Rig
 
-FORMAT = 3
+FORMAT = 4
 
 
 class AffectVLM(nn.Module):

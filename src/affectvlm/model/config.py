@@ -16,8 +16,8 @@ SIDES: tuple[Side, ...] = ("image", "text")
 class ModelConfig(BaseModel):
     """The towers: pretrained ones, or small ones built from scratch; fusion over views and time.
 
-    The small image tower is a ResNet of transformers (a convolutional one learns from few faces; a small vision
-    transformer from scratch was far slower), the small text tower CLIP's own text transformer.
+    The small image tower is a ResNet (a convolutional one learns from few faces; a small vision transformer from
+    scratch was far slower), the small text tower a transformer as CLIP's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,7 @@
-"""Read pretrained towers: their weights as safetensors, never a pickle, and no code that comes with them."""
+"""Read pretrained towers: their weights as safetensors, never a pickle, and no code that comes with them.
+
+Only where such towers are asked for is this imported: the models of transformers take seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -10,45 +13,37 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer, CLIPModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForTextEncoding,
+    AutoTokenizer,
+    CLIPModel,
+    CLIPTextModel,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
 from transformers.utils import logging as transformers_logging
 
 from affectvlm.errors import ModelError
+from affectvlm.model.config import Side
 from affectvlm.model.inflation import inflate
 from affectvlm.model.source import FILES, UNREADABLE, find_model, first_line, optional_file, read_json
 from affectvlm.model.text_encoder import (
     MODULES_FILE,
     POOLING_FILE,
-    Pooling,
+    TextEncoder,
     places,
     read_pooling,
     refuse_further_modules,
-    text_class,
 )
 from affectvlm.views import Rig
 
 OPENAI_MEAN = (0.48145466, 0.4578275, 0.40821073)
 OPENAI_STD = (0.26862954, 0.26130258, 0.27577711)
 """RGB of the pictures that the first CLIPs were trained on, 0 to 1 (github.com/openai/CLIP)."""
-
-
-@dataclass(frozen=True)
-class TextEncoder:
-    """A text tower with what belongs to it.
-
-    Parameters
-    ----------
-    model : PreTrainedModel
-    tokenizer : PreTrainedTokenizerBase
-    pooling : str
-    projection : nn.Linear, optional
-        Into the joint space of the CLIP that it comes from.
-    """
-
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    pooling: Pooling
-    projection: nn.Linear | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +108,31 @@ def load_text_encoder(name: str) -> TextEncoder:
     if (longest := places(model)) is not None:
         tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     return TextEncoder(model, tokenizer, pooling)
+
+
+def text_class(config: PreTrainedConfig, name: str) -> Any:
+    """Find the class of transformers that turns text into states, and only that.
+
+    Raises
+    ------
+    ModelError
+        The configuration is of something else than a text encoder.
+    """
+    if config.model_type == "clip":
+        return CLIPTextModel
+    if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING:
+        return AutoModelForTextEncoding
+    if config.is_encoder_decoder or hasattr(config, "text_config") or hasattr(config, "vision_config"):
+        raise ModelError(f"{name}: expected a text encoder of transformers, found a {config.model_type!r}")
+    return AutoModel
+
+
+def encoder_from_config(kept: dict[str, Any], side: Side) -> PreTrainedModel:
+    """Build an encoder of transformers, with fresh weights, from its written configuration."""
+    settings = dict(kept)
+    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    kind = AutoModel if side == "image" else text_class(config, "the text tower")
+    return kind.from_config(config)
 
 
 def _normalisation(source: str, name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:

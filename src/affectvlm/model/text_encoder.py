@@ -1,17 +1,20 @@
-"""Text encoders other than a CLIP's: which class of transformers they are, and how a sentence is pooled."""
+"""A text encoder with what belongs to it, and how a sentence is pooled."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from torch import Tensor
-from transformers import AutoModel, AutoModelForTextEncoding, CLIPTextModel, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto.modeling_auto import MODEL_FOR_TEXT_ENCODING_MAPPING
+from torch import Tensor, nn
 
 from affectvlm.errors import ModelError, in_one_line
+from affectvlm.model.small_towers import SmallTextTransformer
 from affectvlm.model.source import read_any_json, read_json
+
+if TYPE_CHECKING:  # transformers' models take seconds to import, and a small tower needs none
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 Pooling = Literal["pooler", "mean", "cls", "max", "last"]
 """One vector of a sentence: the model's own, or of its tokens the mean, the first, the maximum, the last."""
@@ -29,21 +32,23 @@ _THEIR_NAMES: dict[str, Pooling] = {"mean_tokens": "mean", "cls_token": "cls", "
 """Of its switches ``pooling_mode_...``; newer versions write one name instead, without ``_tokens``."""
 
 
-def text_class(config: PreTrainedConfig, name: str) -> Any:
-    """Find the class of transformers that turns text into states, and only that.
+@dataclass(frozen=True)
+class TextEncoder:
+    """A text tower with what belongs to it.
 
-    Raises
-    ------
-    ModelError
-        The configuration is of something else than a text encoder.
+    Parameters
+    ----------
+    model : PreTrainedModel or SmallTextTransformer
+    tokenizer : PreTrainedTokenizerBase
+    pooling : str
+    projection : nn.Linear, optional
+        Into the joint space of the CLIP that it comes from.
     """
-    if config.model_type == "clip":
-        return CLIPTextModel
-    if type(config) in MODEL_FOR_TEXT_ENCODING_MAPPING:
-        return AutoModelForTextEncoding
-    if config.is_encoder_decoder or hasattr(config, "text_config") or hasattr(config, "vision_config"):
-        raise ModelError(f"{name}: expected a text encoder of transformers, found a {config.model_type!r}")
-    return AutoModel
+
+    model: PreTrainedModel | SmallTextTransformer
+    tokenizer: PreTrainedTokenizerBase
+    pooling: Pooling
+    projection: nn.Linear | None = None
 
 
 def read_pooling(config: PreTrainedConfig, file: Path | None) -> Pooling:

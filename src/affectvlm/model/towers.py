@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    CLIPTextConfig,
-    PreTrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    ResNetConfig,
-)
 
 from affectvlm.language import Grammar
 from affectvlm.language.tokenizer import MAX_TOKENS, train_tokenizer
 from affectvlm.model.adapters import add_adapters, merge_adapters
 from affectvlm.model.config import SIDES, ModelConfig, Side
-from affectvlm.model.pretrained import TextEncoder, load_clip, load_text_encoder
-from affectvlm.model.text_encoder import Pooling, pool, text_class
+from affectvlm.model.small_towers import (
+    ResNetSettings,
+    SmallResNet,
+    SmallTextTransformer,
+    TextTransformerSettings,
+)
+from affectvlm.model.text_encoder import Pooling, TextEncoder, pool
 from affectvlm.views import Rig
+
+if TYPE_CHECKING:  # transformers' models take seconds to import, and small towers need none
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 class Towers(nn.Module):
@@ -34,10 +33,10 @@ class Towers(nn.Module):
 
     Parameters
     ----------
-    vision_model : PreTrainedModel
-        Any of transformers that pools into ``pooler_output``.
-    text_model : PreTrainedModel
-        Any of transformers that turns text into states.
+    vision_model : PreTrainedModel or SmallResNet
+        Any of transformers that pools into ``pooler_output``, or the small one.
+    text_model : PreTrainedModel or SmallTextTransformer
+        Any of transformers that turns text into states, or the small one, which pools.
     embedding_dim : int
     centred : tuple of str
         The sides, ``image`` and ``text``, whose projections start from nothing.
@@ -54,8 +53,8 @@ class Towers(nn.Module):
 
     def __init__(
         self,
-        vision_model: PreTrainedModel,
-        text_model: PreTrainedModel,
+        vision_model: PreTrainedModel | SmallResNet,
+        text_model: PreTrainedModel | SmallTextTransformer,
         embedding_dim: int,
         centred: tuple[Side, ...],
         pooling: Pooling,
@@ -70,7 +69,7 @@ class Towers(nn.Module):
         if pooling != "pooler":
             # BERT's and its kin's: a layer without use, that would learn nothing.
             text_model.register_module("pooler", None)
-        vision_width, text_width = _pooled_width(vision_model.config), _pooled_width(text_model.config)
+        vision_width, text_width = vision_model.config.hidden_size, text_model.config.hidden_size
         self.visual_centre = nn.BatchNorm1d(vision_width) if "image" in centred else nn.Identity()
         self.text_centre = nn.BatchNorm1d(text_width) if "text" in centred else nn.Identity()
         self.visual_projection = nn.Linear(vision_width, embedding_dim, bias=False)
@@ -86,7 +85,7 @@ class Towers(nn.Module):
     def encode_images(self, pixels: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, D), unit length."""
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        pooled = self.vision_model(pixel_values=pixels).pooler_output.flatten(1)  # (N, width[, 1, 1]) -> (N, width)
+        pooled = self.vision_model(pixel_values=pixels).pooler_output  # (N, width)
         return nn.functional.normalize(self.visual_projection(self.visual_centre(pooled)).float(), dim=-1)
 
     def encode_text(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -98,7 +97,7 @@ class Towers(nn.Module):
             pooled = pool(output.last_hidden_state, attention_mask, self.pooling)
         return nn.functional.normalize(self.text_projection(self.text_centre(pooled)).float(), dim=-1)
 
-    def encoder(self, side: Side) -> PreTrainedModel:
+    def encoder(self, side: Side) -> PreTrainedModel | SmallResNet | SmallTextTransformer:
         """Give the encoder of a side, without its projection."""
         return self.vision_model if side == "image" else self.text_model
 
@@ -122,10 +121,6 @@ class Towers(nn.Module):
         merge_adapters(self.text_model)
 
 
-def _pooled_width(config: PreTrainedConfig) -> int:
-    return int(config.hidden_sizes[-1] if hasattr(config, "hidden_sizes") else config.hidden_size)
-
-
 def build_towers(config: ModelConfig, rig: Rig, grammar: Grammar) -> tuple[Towers, PreTrainedTokenizerBase]:
     """Build the towers and the tokenizer that a configuration asks for.
 
@@ -135,10 +130,13 @@ def build_towers(config: ModelConfig, rig: Rig, grammar: Grammar) -> tuple[Tower
         What is pretrained cannot be read, or does not fit the rig.
     """
     image, text = None, None
-    if config.pretrained is not None:
-        image, text = load_clip(config.pretrained, rig)
-    if config.text_encoder is not None:
-        text = load_text_encoder(config.text_encoder)
+    if config.pretrained is not None or config.text_encoder is not None:
+        from affectvlm.model.pretrained import load_clip, load_text_encoder  # seconds, only where it is needed
+
+        if config.pretrained is not None:
+            image, text = load_clip(config.pretrained, rig)
+        if config.text_encoder is not None:
+            text = load_text_encoder(config.text_encoder)
     vision_model = _small_image_encoder(config, rig) if image is None else image.model
     if text is None:
         text = _small_text_encoder(config, grammar)
@@ -166,64 +164,57 @@ def build_towers(config: ModelConfig, rig: Rig, grammar: Grammar) -> tuple[Tower
     return towers, text.tokenizer
 
 
-def _small_image_encoder(config: ModelConfig, rig: Rig) -> PreTrainedModel:
-    settings = ResNetConfig(
-        num_channels=rig.channels,
-        embedding_size=config.image_widths[0],
-        hidden_sizes=list(config.image_widths),
-        depths=[config.image_blocks] * len(config.image_widths),
-        layer_type="basic",
-    )
-    return AutoModel.from_config(settings)
+def _small_image_encoder(config: ModelConfig, rig: Rig) -> SmallResNet:
+    return SmallResNet(ResNetSettings(channels=rig.channels, widths=config.image_widths, blocks=config.image_blocks))
 
 
 def _small_text_encoder(config: ModelConfig, grammar: Grammar) -> TextEncoder:
     tokenizer = train_tokenizer(grammar)
-    settings = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=config.text_width,
-        intermediate_size=4 * config.text_width,
-        num_hidden_layers=config.text_layers,
-        num_attention_heads=config.text_heads,
-        max_position_embeddings=MAX_TOKENS,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
+    settings = TextTransformerSettings(
+        tokens=len(tokenizer),
+        max_tokens=MAX_TOKENS,
+        end_token=tokenizer.eos_token_id,
+        width=config.text_width,
+        layers=config.text_layers,
+        heads=config.text_heads,
     )
-    return TextEncoder(AutoModel.from_config(settings), tokenizer, "pooler")
+    return TextEncoder(SmallTextTransformer(settings), tokenizer, "pooler")
 
 
 def towers_from_dict(kept: dict[str, Any]) -> Towers:
     """Build the towers that :func:`towers_to_dict` wrote down, with fresh weights."""
-    vision, text = _config_from_dict(kept["vision"]), _config_from_dict(kept["text"])
+    vision, text = kept["vision"], kept["text"]
     return Towers(
-        AutoModel.from_config(vision),
-        text_class(text, "the text tower").from_config(text),
+        SmallResNet(ResNetSettings(**vision)) if "kind" in vision else _pretrained_encoder(vision, "image"),
+        SmallTextTransformer(TextTransformerSettings(**text)) if "kind" in text else _pretrained_encoder(text, "text"),
         kept["embedding_dim"],
         tuple(kept["centred"]),
         kept["pooling"],
     )
 
 
+def _pretrained_encoder(kept: dict[str, Any], side: Side) -> PreTrainedModel:
+    from affectvlm.model.pretrained import encoder_from_config  # seconds, only where it is needed
+
+    return encoder_from_config(kept, side)
+
+
 def towers_to_dict(towers: Towers) -> dict[str, Any]:
     """Write down all that it takes to build the towers again, JSON-compatible."""
     return {
-        "vision": _config_to_dict(towers.vision_model.config),
-        "text": _config_to_dict(towers.text_model.config),
+        "vision": _settings(towers.vision_model),
+        "text": _settings(towers.text_model),
         "embedding_dim": towers.embedding_dim,
         "centred": list(towers.centred),
         "pooling": towers.pooling,
     }
 
 
-def _config_from_dict(kept: dict[str, Any]) -> PreTrainedConfig:
-    settings = dict(kept)
-    return AutoConfig.for_model(settings.pop("model_type"), **settings)
-
-
-def _config_to_dict(config: PreTrainedConfig) -> dict[str, Any]:
-    """Leave out the folder that a pretrained model was read from: it says something about a machine, not a model."""
-    return {key: value for key, value in config.to_dict().items() if key != "_name_or_path"}
+def _settings(encoder: PreTrainedModel | SmallResNet | SmallTextTransformer) -> dict[str, Any]:
+    if isinstance(encoder, SmallResNet | SmallTextTransformer):
+        return encoder.config.model_dump(mode="json")
+    # Not the folder that a pretrained model was read from: it says something about a machine, not a model.
+    return {key: value for key, value in encoder.config.to_dict().items() if key != "_name_or_path"}
 
 
 def tokenize(tokenizer: PreTrainedTokenizerBase, prompts: list[str]) -> tuple[Tensor, Tensor]:

@@ -12,14 +12,13 @@ import torch
 from torch import nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
-from transformers import PreTrainedModel
 
 STEPS = ("training_step", "on_validation_epoch_start", "validation_step")
 """What runs the model: the weights that belong to no layer are gathered before each of them."""
 
 
 def shard(task: lightning.LightningModule, mesh: DeviceMesh) -> None:
-    """Share out all weights, in place, a layer at a time; what transformers calls a layer that is not to be split.
+    """Share out all weights, in place, a layer at a time: what an encoder calls a layer that is not to be split.
 
     Every process must have built the same model.
 
@@ -40,7 +39,7 @@ def shard(task: lightning.LightningModule, mesh: DeviceMesh) -> None:
 
 
 def _layers(model: nn.Module) -> tuple[str, ...]:
-    return tuple(model._no_split_modules or ()) if isinstance(model, PreTrainedModel) else ()
+    return tuple(getattr(model, "_no_split_modules", None) or ())  # transformers' name for them
 
 
 def share_buffers(module: nn.Module) -> None:
