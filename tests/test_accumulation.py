@@ -86,7 +86,8 @@ def test_the_loss_and_the_gradients_are_those_of_the_whole_batch(tiny_set):
         torch.testing.assert_close(its_loss, loss, rtol=1e-6, atol=0)
         assert set(its_gradients) == set(gradients)
         for name, gradient in gradients.items():
-            torch.testing.assert_close(its_gradients[name], gradient, rtol=0, atol=1e-6 * largest, msg=name)
+            # Single precision: layer norms multiply the rounding of the tokens' gradients by the inverse of 0.02.
+            torch.testing.assert_close(its_gradients[name], gradient, rtol=0, atol=5e-6 * largest, msg=name)
 
 
 def test_validation_takes_as_many_samples_at_a_time_as_a_chunk(tiny_set, tmp_path, monkeypatch):
