@@ -544,7 +544,7 @@ def test_the_page_offers_what_its_starter_named(model_folder, tmp_path):
     assert not page.exception
     assert page.selectbox(key="live_leader").options == ["sliders", "a natural performance"]
     with pytest.raises(KeyError):
-        page.selectbox(key="live_face")
+        page.selectbox(key="live_model")
     (tmp_path / "captures" / "inner").mkdir(parents=True)
     (tmp_path / "captures" / "inner" / "smile.csv").write_text("")
     page = open_live(model=model_folder, watch=tmp_path, captures=tmp_path / "captures")

@@ -21,6 +21,7 @@ from PIL import Image, ImageColor
 pytest.importorskip("streamlit", reason="the app's extra is not installed")
 from streamlit.testing.v1 import AppTest
 
+from affectvlm.app.made_face import MadeFace, face_models
 from affectvlm.app.own_warnings import own_warnings
 from affectvlm.app.sequence import archive, frames_upload
 from affectvlm.app.sequence import page as sequence_page
@@ -35,9 +36,7 @@ from affectvlm.app.sequence.sources import (
     CapturedSequence,
     DroppedSequence,
     GeneratedSequence,
-    MadeFace,
     capture_files,
-    face_models,
 )
 from affectvlm.app.settings import AppSettings
 from affectvlm.app.work import StoppedError, Work

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from affectvlm.app.face.samples import MAX_PERSON
 from affectvlm.app.live.live import Live
 from affectvlm.app.live.performer import HAND, NATURE, Role
 from affectvlm.app.live.route import Visit, admit
 from affectvlm.app.live.sources import Stage, files_of
 from affectvlm.app.live.stage import show_stage
+from affectvlm.app.made_face import FIRST, choose_made_face
 from affectvlm.app.models import load_recognizer
 from affectvlm.app.settings import AppSettings
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.library import FaceModelName, load_face_model
-from affectvlm.synthesis.sensors import SENSORS
 
 VISIT = "live_visit"
 """Where a session keeps its visit, the key to it, and what it was begun for."""
@@ -30,19 +29,6 @@ LEADER_WORDS: dict[str | Path, str] = {
     FILES: "files in the watched folder",
 }
 """What may move the face, beside captures."""
-
-SENSOR_WORDS = {
-    "clean": "no sensor, perfectly",
-    "structured-light": "a laboratory's scanner",
-    "depth-camera": "a depth camera",
-    "phone": "a phone",
-}
-
-FACE_WORDS: dict[FaceModelName, str] = {
-    "embedded": "AffectVLM's own",
-    "ict-facekit": "ICT-FaceKit",
-    "makehuman": "MakeHuman",
-}
 
 
 def show(settings: AppSettings) -> None:
@@ -103,17 +89,8 @@ def _choose_leader(settings: AppSettings) -> str | Path:
 
 
 def _choose_role(settings: AppSettings, leader: str | Path) -> Role:
-    folders: dict[FaceModelName, Path | None] = {"embedded": None, "ict-facekit": settings.ict}
-    folders["makehuman"] = settings.makehuman
-    names = [name for name, folder in folders.items() if name == "embedded" or folder is not None]
-    name: FaceModelName = "embedded"
-    if len(names) > 1:
-        name = st.selectbox("Face model", names, format_func=FACE_WORDS.__getitem__, width=165, key="live_face")
-    person = st.number_input("Person", 1, MAX_PERSON, 1, width=125, key="live_person", help="Another made-up face.")
-    sensor = st.selectbox(
-        "Recorded by", list(SENSORS), format_func=SENSOR_WORDS.__getitem__, width=230, key="live_sensor"
-    )
-    return Role(find_face(name, folders[name]), int(person), sensor, leader)
+    face = choose_made_face(settings, FIRST, "live")
+    return Role(find_face(face.model, face.folder(settings)), face.person, face.sensor, leader)
 
 
 def _visit(purpose: tuple[Path, str], begin: Callable[[], Visit]) -> tuple[Visit, str]:

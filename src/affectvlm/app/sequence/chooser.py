@@ -7,28 +7,23 @@ from pathlib import Path
 
 import streamlit as st
 
-from affectvlm.app.face.samples import MAX_PERSON
 from affectvlm.app.face.uploads import COMPANION_SUFFIXES
+from affectvlm.app.made_face import FIRST, choose_made_face
 from affectvlm.app.sequence.frames_upload import ZIP
 from affectvlm.app.sequence.sources import (
-    FACE_MODELS,
     LONGEST_S,
-    SENSOR_WORDS,
     SHOWN,
     CapturedSequence,
     DroppedSequence,
     GeneratedSequence,
-    MadeFace,
     SequenceSource,
     capture_files,
-    face_models,
 )
 from affectvlm.app.settings import AppSettings
 from affectvlm.errors import DataError
 from affectvlm.recognizer.timeline import USUAL_FPS
 from affectvlm.scan.read import SCAN_SUFFIXES
 from affectvlm.synthesis.live_link import read_live_link
-from affectvlm.synthesis.sensors import SENSORS
 
 MADE, CAPTURED, OWN = "Made up on the spot", "Captured movement", "Your own frames"
 
@@ -82,7 +77,7 @@ def _generated(settings: AppSettings, last: SequenceSource) -> GeneratedSequence
     before = last if isinstance(last, GeneratedSequence) else GeneratedSequence()
     words = list(SHOWN)
     shown = st.selectbox("Expression", words, index=words.index(before.shown), width=150, key="sequence_shown_by")
-    return GeneratedSequence(_face(settings, before.face), shown, _rate(before.fps))
+    return GeneratedSequence(choose_made_face(settings, before.face, "sequence"), shown, _rate(before.fps))
 
 
 def _captured(settings: AppSettings, files: list[Path], last: SequenceSource) -> CapturedSequence:
@@ -115,7 +110,7 @@ def _captured(settings: AppSettings, files: list[Path], last: SequenceSource) ->
         width=SLIDER_PX,
         key=f"sequence_length_{file.name}",
     )
-    face = _face(settings, before.face if before else MadeFace())
+    face = choose_made_face(settings, before.face if before else FIRST, "sequence")
     start = min(start, length - seconds)  # a part that would go on beyond the end is the last one
     return CapturedSequence(face, file, start, start + seconds, _rate(before.fps if before else RATES[-1]))
 
@@ -143,34 +138,6 @@ def _dropped(last: SequenceSource) -> DroppedSequence:
         help="At which they were recorded. Leave it empty where that is not known: frames are then counted.",
     )
     return DroppedSequence(tuple((file.name, file.getvalue()) for file in files), fps)
-
-
-def _face(settings: AppSettings, before: MadeFace) -> MadeFace:
-    models = face_models(settings)
-    model = models[0]
-    if len(models) > 1:
-        model = st.selectbox(
-            "Face model",
-            models,
-            index=models.index(before.model),
-            format_func=FACE_MODELS.__getitem__,
-            width=165,
-            key="sequence_model",
-        )
-    person = st.number_input(
-        "Person", 1, MAX_PERSON, before.person, width=125, key="sequence_person", help="Another made-up face."
-    )
-    sensors = list(SENSORS)
-    sensor = st.selectbox(
-        "Scanner",
-        sensors,
-        index=sensors.index(before.sensor),
-        format_func=lambda name: SENSOR_WORDS.get(name, name.replace("-", " ")),
-        width=230,
-        key="sequence_sensor",
-        help="What records the face: a perfect scanner, or one with the noise and gaps of its kind.",
-    )
-    return MadeFace(model, int(person), sensor)
 
 
 def _rate(before: float) -> float:

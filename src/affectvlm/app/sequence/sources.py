@@ -10,12 +10,12 @@ from pathlib import Path
 
 from affectvlm.app.face.samples import SEED
 from affectvlm.app.face.uploads import Dropped
+from affectvlm.app.made_face import FIRST, MadeFace
 from affectvlm.app.sequence.frames_upload import lay_out
 from affectvlm.app.settings import AppSettings
 from affectvlm.scan import ScanSequence
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.generate import BU4DFE_FOLDERS, REST, SEQUENCES, SPEECH, Study, Subject, Take
-from affectvlm.synthesis.library import FaceModelName
 
 SHOWN: dict[str, str] = BU4DFE_FOLDERS | {
     "neutral, looking around": REST,
@@ -23,65 +23,8 @@ SHOWN: dict[str, str] = BU4DFE_FOLDERS | {
 }
 """What a made-up person can show, in words -> the sequence of a study that shows it."""
 
-FACE_MODELS: dict[FaceModelName, str] = {
-    "embedded": "embedded face",
-    "ict-facekit": "ICT-FaceKit",
-    "makehuman": "MakeHuman",
-}
-
-SENSOR_WORDS: dict[str, str] = {"clean": "a perfect one"}
-"""Of sensors whose name says too little."""
-
 LONGEST_S = 20.0
 """Of a capture, at once."""
-
-
-@dataclass(frozen=True)
-class MadeFace:
-    """A made-up person before a scanner.
-
-    Parameters
-    ----------
-    model : str
-        One of :data:`FACE_MODELS`.
-    person : int
-        From 1.
-    sensor : str
-        One of :data:`affectvlm.synthesis.sensors.SENSORS`.
-    """
-
-    model: FaceModelName = "embedded"
-    person: int = 1
-    sensor: str = "clean"
-
-    def study(self, settings: AppSettings, fps: float, neutral: bool = False, capture: Path | None = None) -> Study:
-        """Find the face model, and prepare to record.
-
-        Raises
-        ------
-        DataError
-            The face model's folder does not hold it.
-        """
-        folders = {"embedded": None, "ict-facekit": settings.ict, "makehuman": settings.makehuman}
-        return Study(
-            FaceSource.find(self.model, folders[self.model]),
-            "neutral" if neutral else "bu4dfe",
-            seed=SEED,
-            sensor=self.sensor,
-            fps=fps,
-            capture=capture,
-        )
-
-    @property
-    def subject(self) -> Subject:
-        """As studies know people."""
-        return Subject(self.person - 1, "", {})
-
-    @property
-    def title(self) -> str:
-        """For people."""
-        scanner = "" if self.sensor == "clean" else f", seen by a {self.sensor} sensor"
-        return f"made-up person {self.person} ({FACE_MODELS[self.model]}{scanner})"
 
 
 @dataclass(frozen=True)
@@ -97,7 +40,7 @@ class GeneratedSequence:
         Frames a second.
     """
 
-    face: MadeFace = MadeFace()
+    face: MadeFace = FIRST
     shown: str = "happiness"
     fps: float = 25.0
 
@@ -112,10 +55,16 @@ class GeneratedSequence:
         return f"{self.face.title}, made to show {self.shown}"
 
     def open(self, settings: AppSettings, folder: Path, on_frame: Callable[[float], None]) -> ScanSequence:
-        """Make the frames; always the same ones."""
+        """Make the frames; always the same ones.
+
+        Raises
+        ------
+        DataError
+            The face model's folder does not hold it.
+        """
         shown = SHOWN[self.shown]
-        study = self.face.study(settings, self.fps, neutral=SEQUENCES[shown] == "neutral")
-        takes = study.sequence(self.face.subject, shown, SEQUENCES[shown])
+        study = _study(self.face, settings, self.fps, neutral=SEQUENCES[shown] == "neutral")
+        takes = study.sequence(Subject(self.face.person - 1, "", {}), shown, SEQUENCES[shown])
         return _recorded(study, takes, self.shown, on_frame)
 
 
@@ -156,10 +105,10 @@ class CapturedSequence:
         Raises
         ------
         DataError
-            The capture cannot be read.
+            The capture cannot be read, or the face model's folder does not hold it.
         """
-        study = self.face.study(settings, self.fps, capture=self.file)
-        takes = study.sequence(self.face.subject, self.file.stem, None)
+        study = _study(self.face, settings, self.fps, capture=self.file)
+        takes = study.sequence(Subject(self.face.person - 1, "", {}), self.file.stem, None)
         part = takes[round(self.start_s * self.fps) : round(self.end_s * self.fps) + 1]
         return _recorded(study, part, self.file.stem, on_frame)
 
@@ -211,10 +160,18 @@ def capture_files(settings: AppSettings) -> list[Path]:
     return [] if settings.captures is None else sorted(settings.captures.rglob("*.csv"))
 
 
-def face_models(settings: AppSettings) -> list[FaceModelName]:
-    """Name the face models that the page was started with."""
-    there = {"embedded": True, "ict-facekit": settings.ict is not None, "makehuman": settings.makehuman is not None}
-    return [name for name in FACE_MODELS if there[name]]
+def _study(
+    face: MadeFace, settings: AppSettings, fps: float, neutral: bool = False, capture: Path | None = None
+) -> Study:
+    """Find the face model, and prepare to record."""
+    return Study(
+        FaceSource.find(face.model, face.folder(settings)),
+        "neutral" if neutral else "bu4dfe",
+        seed=SEED,
+        sensor=face.sensor,
+        fps=fps,
+        capture=capture,
+    )
 
 
 def _recorded(study: Study, takes: Sequence[Take], called: str, on_frame: Callable[[float], None]) -> ScanSequence:
