@@ -31,7 +31,7 @@ FLAGS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-
 
 HERE = "127.0.0.1"
 
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 """Of every step: the machine may be busy."""
 
 DESKTOP, TABLET = {"width": 1280, "height": 800}, {"width": 820, "height": 1180}
