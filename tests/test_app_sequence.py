@@ -36,9 +36,8 @@ from affectvlm.app.sequence.sources import (
     CapturedSequence,
     DroppedSequence,
     GeneratedSequence,
-    capture_files,
 )
-from affectvlm.app.settings import AppSettings
+from affectvlm.app.settings import AppSettings, capture_files
 from affectvlm.app.work import StoppedError, Work
 from affectvlm.errors import DataError, ScanError
 from affectvlm.recognizer import Recognizer

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -145,7 +144,7 @@ def _served(folders: dict[str, Path | None]) -> Iterator[str]:
             raise SystemExit("the page did not start; see above")
         yield f"http://127.0.0.1:{port}"
     finally:
-        server.send_signal(signal.SIGINT)
+        server.terminate()  # an interrupt is not heard where this runs in the background
         server.communicate()
 
 

@@ -40,11 +40,11 @@ def wait_until_ready(folder: Path) -> None:
     work = getting_ready(folder)
     if not work.running:
         return
-    with st.empty():
-        while work.running:
-            with st.container():
-                # Each call is where Streamlit can leave this run for another one that the visitor has asked for.
-                st.progress(work.share, f"Getting ready: {work.doing[0].lower()}{work.doing[1:]} …")
-                st.caption(HINT)
-            work.wait(POLL_S)
-        st.write("")
+    place = st.empty()
+    while work.running:
+        with place.container():
+            # Each call is where Streamlit can leave this run for another one that the visitor has asked for.
+            st.progress(work.share, f"Getting ready: {work.doing[0].lower()}{work.doing[1:]} …")
+            st.caption(HINT)
+        work.wait(POLL_S)
+    place.empty()

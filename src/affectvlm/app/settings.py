@@ -33,6 +33,13 @@ FOLDERS: tuple[str, ...] = ("runs", "watch", "ict", "makehuman", "captures")
 """The settings that are folders, each an option of the same name."""
 
 
+def capture_files(settings: AppSettings) -> list[Path]:
+    """List the captures in the folder that the page was started with, and in those within it."""
+    if settings.captures is None:
+        return []
+    return sorted(path for path in settings.captures.rglob("*.csv") if path.is_file())
+
+
 def settings_of_this_page() -> AppSettings:
     """Read what the server's process was given.
 

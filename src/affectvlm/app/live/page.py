@@ -14,7 +14,7 @@ from affectvlm.app.live.sources import Stage, files_of
 from affectvlm.app.live.stage import show_stage
 from affectvlm.app.made_face import FIRST, choose_made_face
 from affectvlm.app.models import load_recognizer
-from affectvlm.app.settings import AppSettings
+from affectvlm.app.settings import AppSettings, capture_files
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.library import FaceModelName, load_face_model
 
@@ -73,18 +73,12 @@ def unit_names(source: FaceSource) -> list[str]:
     return list(dict.fromkeys(name.partition("_")[0] for name in load_face_model(source).shape_names))
 
 
-def captures_in(folder: Path) -> dict[str | Path, str]:
-    """Find the captured movements in a folder and those within it: file -> name for people."""
-    files = sorted(path for path in folder.rglob("*.csv") if path.is_file())
-    return {path: f"capture: {path.relative_to(folder).with_suffix('')}" for path in files}
-
-
 def _choose_leader(settings: AppSettings) -> str | Path:
     words = dict(LEADER_WORDS)
     if settings.watch is None:
         del words[FILES]
-    if settings.captures is not None:
-        words |= captures_in(settings.captures)
+    if (folder := settings.captures) is not None:
+        words |= {file: f"capture: {file.relative_to(folder).with_suffix('')}" for file in capture_files(settings)}
     return st.selectbox("Moved by", list(words), format_func=words.__getitem__, width=215, key="live_leader")
 
 

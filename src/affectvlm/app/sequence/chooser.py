@@ -17,9 +17,8 @@ from affectvlm.app.sequence.sources import (
     DroppedSequence,
     GeneratedSequence,
     SequenceSource,
-    capture_files,
 )
-from affectvlm.app.settings import AppSettings
+from affectvlm.app.settings import AppSettings, capture_files
 from affectvlm.errors import DataError
 from affectvlm.recognizer.timeline import USUAL_FPS
 from affectvlm.scan.read import SCAN_SUFFIXES

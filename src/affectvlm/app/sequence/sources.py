@@ -155,11 +155,6 @@ class DroppedSequence:
 SequenceSource = GeneratedSequence | CapturedSequence | DroppedSequence
 
 
-def capture_files(settings: AppSettings) -> list[Path]:
-    """List the captures in the folder that the page was started with."""
-    return [] if settings.captures is None else sorted(settings.captures.rglob("*.csv"))
-
-
 def _study(
     face: MadeFace, settings: AppSettings, fps: float, neutral: bool = False, capture: Path | None = None
 ) -> Study:
