@@ -4,7 +4,6 @@ import copy
 from dataclasses import replace
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from torch import nn
@@ -15,9 +14,8 @@ from affectvlm.language import Grammar
 from affectvlm.model import AffectVLM
 from affectvlm.recognizer import Recognizer
 from affectvlm.recognizer.explanation import NEAREST, view_weights
-from affectvlm.recognizer.export import export_onnx, write_faces
+from affectvlm.recognizer.export import export_onnx
 from affectvlm.recognizer.occlusion import WIDTH_MM, blurred, spots
-from affectvlm.recognizer.onnx_folder import read_exported
 from affectvlm.recognizer.painting import (
     DEEP_MM,
     FAINTEST,
@@ -271,17 +269,6 @@ def test_onnxruntime_explains_as_pytorch_does(tiny_rig, views, tmp_path):
         np.testing.assert_allclose(
             [p.cosine for p in explanation.prompts], [p.cosine for p in expected.prompts], atol=1e-5
         )
-    # One that was exported before answers could be explained.
-    graph = onnx.load(tmp_path / "faces.onnx")
-    del graph.graph.output[1:]
-    write_faces(graph, read_exported(tmp_path).model_copy(update={"vocabulary": None}), tmp_path)
-    old = Recognizer.from_pretrained(tmp_path, backend="onnx")
-    np.testing.assert_allclose(old.predict_proba(views), theirs.predict_proba(views), atol=1e-5)
-    with pytest.raises(ModelError, match=r"exported before answers could be explained; export the model") as old_export:
-        old.explain(views)
-    assert "\n" not in str(old_export.value)
-    with pytest.raises(ModelError, match="exported before answers could be explained"):
-        old.encoder.encode_views(np.zeros((1, 1, 3, 4, 16, 16), np.float32), np.ones((1, 1, 3), bool))
 
 
 # On the mesh

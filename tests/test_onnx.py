@@ -191,7 +191,7 @@ def test_an_embedding_too_few_is_refused(copied):
         OnnxEncoder(copied)
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"logit_scale": "high"}, {"surprise": 1}, {"rig": {}, "sha256": 3}])
+@pytest.mark.parametrize("change", [{"format": 1}, {"logit_scale": "high"}, {"surprise": 1}, {"rig": {}, "sha256": 3}])
 def test_a_damaged_description_is_one_line(copied, change):
     rewrite(copied, **change)
     with pytest.raises(ModelError, match=r"onnx\.json: damaged") as caught:

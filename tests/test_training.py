@@ -21,7 +21,7 @@ from affectvlm.objectives import ObjectiveConfig
 from affectvlm.prepared import PreparedSet
 from affectvlm.prepared.clips import Clips
 from affectvlm.training import TrainConfig
-from affectvlm.training.fit import CHECKPOINTS, HISTORY, calibrated_scale, embed, fit
+from affectvlm.training.fit import CHECKPOINTS, HISTORY, calibrated_scale, embed, fit, mean_at_rest
 from affectvlm.training.run_folder import claim_run
 from affectvlm.training.task import AffectVLMTask
 from affectvlm.training.validation_uar import ValidationUAR
@@ -189,6 +189,17 @@ def test_the_scale_of_the_probabilities_makes_the_validation_samples_most_likely
 
     assert 0.6 < scale < 190
     assert unlikeliness(scale) <= min(unlikeliness(f * scale) for f in (0.5, 0.9, 1.1, 2)) + 1e-6
+
+
+def test_the_typical_face_at_rest_is_the_mean_of_the_validation_subjects_neutral_ones(fitted, tiny_set):
+    clips, model = Clips(PreparedSet(tiny_set)), fitted[1].model
+    samples = clips.of(held_out(tiny_set)[1])
+    neutral = samples[clips.index.loc[samples, "emotion"] == "neutral"]
+    assert 0 < len(neutral) < len(samples)
+    expected = embed(model, clips, neutral).mean(dim=0)
+    torch.testing.assert_close(model.typical_rest, expected, atol=1e-6, rtol=0)
+    assert expected.norm() > 0.1
+    assert not mean_at_rest(model, clips, np.setdiff1d(samples, neutral)).any()
 
 
 def test_settings_come_from_yaml_and_a_wrong_one_is_named_with_its_file(tmp_path):

@@ -3,7 +3,10 @@
 EMOTIONS: tuple[str, ...] = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 """The six expressions of BU-3DFE, BU-4DFE and Bosphorus."""
 
-FURTHER_EXPRESSIONS: tuple[str, ...] = ("neutral", "embarrassment", "pain", "contempt")
+NEUTRAL = "neutral"
+"""A face at rest."""
+
+FURTHER_EXPRESSIONS: tuple[str, ...] = (NEUTRAL, "embarrassment", "pain", "contempt")
 """Those that only some data sets hold; they follow the six, in this order."""
 
 

@@ -41,6 +41,10 @@ def predict(
         ),
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames a second of a folder.", min=0.1, max=1000)] = None,
+    at_rest: Annotated[
+        list[Path] | None,
+        typer.Option(help="The same person with a neutral face, where all scans are one person's; may be repeated."),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw a sequence's course: a picture, PNG.")] = None,
 ) -> None:
     """Read the apparent expression of scans; exits with 1 if one of them cannot be used.
@@ -59,7 +63,7 @@ def predict(
 
         recognizer = Recognizer.from_pretrained(model, None if backend is None else backend.value)
     with progress_bar("scans", len(scans)) as done, compiling_told():
-        predictions = recognizer.predict(scans, labels or None, done, fps)
+        predictions = recognizer.predict(scans, labels or None, done, fps, at_rest or None)
     print_predictions(predictions, labels or recognizer.classes, style.value)
     if plot is not None and predictions[0].timeline is not None:
         with written_whole(plot) as path:

@@ -22,7 +22,7 @@ from affectvlm.model.towers import Towers, build_towers, tokenize, towers_from_d
 from affectvlm.model_files import CONFIG, HASHED, WEIGHTS
 from affectvlm.views import Rig
 
-FORMAT = 4
+FORMAT = 5
 
 
 class AffectVLM(nn.Module):
@@ -48,10 +48,14 @@ class AffectVLM(nn.Module):
         Cosines times this are the logits of the probabilities; fitted on validation subjects after training.
     unsure_below : () float buffer
         Answers whose highest probability is lower are withheld; 0 where none is.
+    typical_rest : (D,) float buffer
+        Mean embedding of faces at rest, of validation subjects; 0 where the model knows no neutral face. A person's own
+        face at rest is told apart from it (:mod:`affectvlm.recognizer.own_rest`).
     """
 
     logit_scale: Tensor
     unsure_below: Tensor
+    typical_rest: Tensor
 
     def __init__(
         self,
@@ -73,6 +77,7 @@ class AffectVLM(nn.Module):
         self.rig = rig
         self.register_buffer("logit_scale", torch.tensor(10.0))
         self.register_buffer("unsure_below", torch.tensor(0.0))
+        self.register_buffer("typical_rest", torch.zeros(towers.embedding_dim))
 
     @classmethod
     def build(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from affectvlm.recognizer.timeline import NEUTRAL
+from affectvlm.emotions import NEUTRAL
 
 COLOURS = {
     "anger": "#D55E00",

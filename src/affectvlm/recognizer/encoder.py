@@ -60,6 +60,11 @@ class Encoder(Protocol):
         """Answers whose highest probability is lower are withheld."""
         ...
 
+    @property
+    def typical_rest(self) -> np.ndarray:
+        """(D,) float32: mean embedding of faces at rest; 0 where it knows no neutral face."""
+        ...
+
     def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32; T = 1 for scans."""
         ...

@@ -79,11 +79,6 @@ class Prompts:
     Parameters
     ----------
     encoder : Encoder
-
-    Raises
-    ------
-    ModelError
-        The model was exported before answers could be explained.
     """
 
     def __init__(self, encoder: Encoder) -> None:
@@ -121,7 +116,7 @@ def explain_views(
     Raises
     ------
     ModelError
-        The model knows no such expression, or was exported before answers could be explained.
+        The model knows no such expression.
     """
     if label is not None and label not in encoder.classes:
         raise ModelError(f"expected one of the model's expressions {', '.join(encoder.classes)}; found {label!r}")
@@ -159,13 +154,7 @@ def explain_views(
 
 
 def view_weights(encoder: Encoder, views: Views) -> np.ndarray:
-    """(V,) float64: how much each view counts in the fused embedding, sum 1; 0 where it is missing.
-
-    Raises
-    ------
-    ModelError
-        The model was exported before answers could be explained.
-    """
+    """(V,) float64: how much each view counts in the fused embedding, sum 1; 0 where it is missing."""
     channels = to_channels(encode(views), views.rig)  # (V, C, H, W)
     seen = seen_views(channels, views.rig)  # (V,)
     _, scores = encoder.encode_views(channels[None, None], seen[None, None])

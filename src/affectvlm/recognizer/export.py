@@ -69,6 +69,7 @@ def export_onnx(model: AffectVLM, folder: Path) -> Exported:
         class_embeddings=encoder.class_embeddings.tolist(),
         logit_scale=encoder.logit_scale,
         unsure_below=encoder.unsure_below,
+        typical_rest=tuple(encoder.typical_rest.tolist()),
         time=encoder.time,
         frames=encoder.frames,
         rig=encoder.rig,

@@ -60,15 +60,7 @@ class OnnxEncoder:
 
     @property
     def grammar(self) -> Grammar:
-        """All prompts that can be made for the classes.
-
-        Raises
-        ------
-        ModelError
-            The model was exported before answers could be explained.
-        """
-        if self._exported.vocabulary is None:
-            raise self._too_old()
+        """All prompts that can be made for the classes."""
         return Grammar(self.classes, self._exported.vocabulary)
 
     @property
@@ -101,21 +93,18 @@ class OnnxEncoder:
         """Answers whose highest probability is lower are withheld."""
         return self._exported.unsure_below
 
+    @property
+    def typical_rest(self) -> np.ndarray:
+        """(D,) float32: mean embedding of faces at rest."""
+        return np.array(self._exported.typical_rest, np.float32)
+
     def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32, unit length."""
         faces: np.ndarray = self._faces.run(["faces"], {"views": views, "seen": seen})[0]
         return faces
 
     def encode_views(self, views: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, V, D) and (B, V) float32: before the views are fused.
-
-        Raises
-        ------
-        ModelError
-            The model was exported before answers could be explained.
-        """
-        if len(self._faces.get_outputs()) == 1:
-            raise self._too_old()
+        """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, V, D) and (B, V) float32: before the views are fused."""
         embeddings, scores = self._faces.run(["embeddings", "scores"], {"views": views, "seen": seen})
         return embeddings, scores
 
@@ -130,12 +119,6 @@ class OnnxEncoder:
     def save(self, folder: Path) -> None:
         """Write the model's files into an empty folder."""
         copy_model(self._folder, folder)
-
-    def _too_old(self) -> ModelError:
-        return ModelError(
-            f"{self._folder}: exported before answers could be explained; export the model again with "
-            "`affectvlm export onnx`, or take the backend torch"
-        )
 
     # What only labels in one's own words need is read when there are some.
 

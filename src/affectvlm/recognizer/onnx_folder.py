@@ -49,13 +49,15 @@ class Exported(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     classes: tuple[str, ...]
     class_prompts: tuple[str, ...]
     class_embeddings: tuple[tuple[float, ...], ...]
     """(classes, D), unit length."""
     logit_scale: float
     unsure_below: float
+    typical_rest: tuple[float, ...]
+    """(D,)."""
     time: str
     frames: int | None
     rig: Rig
@@ -64,8 +66,8 @@ class Exported(BaseModel):
     """File name -> hash; of the model's own description too, if the export lies beside it: a model that is trained anew
     leaves the old export."""
     int8: Int8 | None = Field(None)
-    vocabulary: Vocabulary | None = None
-    """The model's words; None of an export of before answers could be explained."""
+    vocabulary: Vocabulary
+    """The model's words."""
 
     @property
     def identity(self) -> dict[str, str]:

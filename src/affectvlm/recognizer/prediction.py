@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from affectvlm.recognizer.own_rest import OwnRest
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -68,11 +70,14 @@ class Choice:
     unsure_below : float
         Answers whose highest probability is lower are withheld. It is fitted for the model's own classes: of other
         labels, as many as one likes and as alike, the likeliest is always given.
+    own_rest : OwnRest, optional
+        The person's face at rest, which is taken out of what is to be answered.
     """
 
     classes: Sequence[str]
     prompts: np.ndarray
     unsure_below: float = 0.0
+    own_rest: OwnRest | None = None
 
     def answer(self, path: str, probabilities: np.ndarray) -> Prediction:
         """Name the most probable of them, or :data:`UNSURE`."""

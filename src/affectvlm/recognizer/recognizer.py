@@ -21,6 +21,7 @@ from affectvlm.recognizer.encoder import Encoder
 from affectvlm.recognizer.explanation import Explanation, Prompts, explain_views
 from affectvlm.recognizer.following import Following
 from affectvlm.recognizer.frames import embed_frames, encode_clips, evenly_chosen
+from affectvlm.recognizer.own_rest import OwnRest
 from affectvlm.recognizer.prediction import Choice, Prediction, Predictions
 from affectvlm.recognizer.softmax import softmax
 from affectvlm.recognizer.source import find_model_folder
@@ -156,6 +157,7 @@ class Recognizer:
         labels: Sequence[str] | None = None,
         on_progress: Callable[[float], None] = ...,
         fps: float | None = ...,
+        at_rest: Face | Iterable[Face] | None = ...,
     ) -> Prediction: ...
     @overload
     def predict(
@@ -164,6 +166,7 @@ class Recognizer:
         labels: Sequence[str] | None = None,
         on_progress: Callable[[float], None] = ...,
         fps: float | None = ...,
+        at_rest: Face | Iterable[Face] | None = ...,
     ) -> Predictions: ...
     def predict(
         self,
@@ -171,6 +174,7 @@ class Recognizer:
         labels: Sequence[str] | None = None,
         on_progress: Callable[[float], None] = lambda done: None,
         fps: float | None = None,
+        at_rest: Face | Iterable[Face] | None = None,
     ) -> Prediction | Predictions:
         """Recognise a scan, a sequence, or several of either; what cannot be used gets an error, the others are done.
 
@@ -186,6 +190,9 @@ class Recognizer:
             Called with the number of scans and sequences done so far; a sequence counts in parts.
         fps : float, optional
             Frames a second of the folders among them; a timeline then tells times, not frames alone.
+        at_rest : FaceScan, Views, path, or an iterable of them, optional
+            One scan or more of the same person with a neutral face. Where all scans are one person's, this makes
+            answers better: what the face looks like at rest is no longer taken for an expression.
 
         Returns
         -------
@@ -195,14 +202,15 @@ class Recognizer:
         Raises
         ------
         ModelError
-            Fewer than two labels, one of them empty, or two the same.
+            Fewer than two labels, one of them empty, or two the same; or the model knows no neutral face, and cannot
+            take one into account.
         ScanError
-            The rate is no number above 0.
+            The rate is no number above 0, or a scan of the face at rest cannot be used.
         """
         if isinstance(scans, Input):
-            return self.predict([scans], labels, on_progress, fps)[0]
+            return self.predict([scans], labels, on_progress, fps, at_rest)[0]
         check_rate(fps)
-        choice = self._choice(labels)
+        choice = self._choice(labels, at_rest)
         predictions = Predictions()
         for part in _batches(scans):
             predictions += self._answers(part, choice, _in_parts(on_progress, len(predictions), 1), fps)
@@ -217,6 +225,7 @@ class Recognizer:
         live: bool = False,
         fps: float | None = None,
         smoothing_s: float = SMOOTHING_S,
+        at_rest: Face | Iterable[Face] | None = None,
     ) -> Iterator[StreamAnswer]:
         """Follow a face: a smoothed answer a frame, from this frame and those before it.
 
@@ -238,16 +247,20 @@ class Recognizer:
             others are taken to have 25.
         smoothing_s : float
             Time constant of the smoothing, seconds: how long an answer takes to follow the face; 0: none.
+        at_rest : FaceScan, Views, path, or an iterable of them, optional
+            The person with a neutral face, as in :meth:`predict`.
 
         Raises
         ------
         ModelError
-            The model reads movement (``rank_pooling``), or the labels are none.
+            The model reads movement (``rank_pooling``), or knows no neutral face to be compared with; or the labels are
+            none.
         ScanError
-            It is a single scan, a folder without any, or the rate is no number above 0.
+            It is a single scan, a folder without any, the rate is no number above 0, or a scan of the face at rest
+            cannot be used.
         """
         check_rate(fps)
-        choice = self._choice(labels)
+        choice = self._choice(labels, at_rest)
         if self.encoder.time == "rank_pooling":
             raise ModelError(
                 "this model reads a whole sequence's movement (model.time `rank_pooling`); for streams train one with "
@@ -259,7 +272,7 @@ class Recognizer:
 
         def judge(frame: Face) -> np.ndarray:
             last.append(follow(frame))
-            judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), choice.prompts)[0]
+            judged: np.ndarray = self._probabilities(encode_clips(self.encoder, [last]), choice)[0]
             return judged
 
         source, known_fps = _frames_of(frames)
@@ -268,8 +281,15 @@ class Recognizer:
         rate = fps or (None if live else USUAL_FPS)
         return answer_stream(arrivals, judge, lambda p: choice.answer("", p), Smoothing(smoothing_s), rate)
 
-    def predict_proba(self, scans: Face | Iterable[Face], labels: Sequence[str] | None = None) -> np.ndarray:
+    def predict_proba(
+        self,
+        scans: Face | Iterable[Face],
+        labels: Sequence[str] | None = None,
+        at_rest: Face | Iterable[Face] | None = None,
+    ) -> np.ndarray:
         """Give every class's probability, whether or not the highest is enough for an answer.
+
+        The arguments are those of :meth:`predict`.
 
         Returns
         -------
@@ -280,8 +300,7 @@ class Recognizer:
         ScanError
             A scan cannot be read, or shows no face.
         """
-        prompts = self._choice(labels).prompts
-        return self._probabilities(self.embed(scans), prompts)
+        return self._probabilities(self.embed(scans), self._choice(labels, at_rest))
 
     def embed(self, scans: Face | Iterable[Face]) -> np.ndarray:
         """Embed faces in the space that they share with words.
@@ -318,8 +337,7 @@ class Recognizer:
         ScanError
             The scan cannot be read, or shows no face.
         ModelError
-            The model knows no such expression, reads movement (``rank_pooling``), or was exported before answers
-            could be explained.
+            The model knows no such expression, or reads movement (``rank_pooling``).
         """
         self._refuse_movement()
         return explain_views(self.encoder, self._prompts, self.views(scan), label, on_progress)
@@ -364,7 +382,7 @@ class Recognizer:
         """Answer some scans together, and the sequences among them one by one."""
         looked_at = _in_threads(lambda scan: self._look(scan, fps), scans)
         views = [seen for seen in looked_at if isinstance(seen, Views)]
-        probabilities = iter(self._probabilities(self._embed(views), choice.prompts) if views else ())
+        probabilities = iter(self._probabilities(self._embed(views), choice) if views else ())
         answers: list[Prediction] = []
         for scan, seen in zip(scans, looked_at, strict=True):
             if isinstance(seen, Views):
@@ -383,9 +401,9 @@ class Recognizer:
                 kept = embed_frames(self.encoder, sequence.frames, self._seen, pool, on_frame)
             except ScanError as error:
                 return Prediction(sequence.source, error=f"{sequence.source}: {error}")
-            own = self._probabilities(kept.embeddings, self.encoder.class_embeddings)
+            own = self._probabilities(kept.embeddings, replace(choice, prompts=self.encoder.class_embeddings))
             strength = smooth(strengths(self.encoder, kept.embeddings, own), kept.usable, sequence.fps)
-            shares = self._probabilities(kept.embeddings, choice.prompts)  # (usable frames, classes)
+            shares = self._probabilities(kept.embeddings, choice)  # (usable frames, classes)
             answers = [Prediction(_name(frame), error=kept.errors.get(i)) for i, frame in enumerate(sequence.frames)]
             for number, share in zip(kept.usable, shares, strict=True):
                 answers[number] = choice.answer(answers[number].path, share)
@@ -395,7 +413,7 @@ class Recognizer:
             else:
                 chosen = kept.usable[evenly_chosen(len(kept.usable), self.encoder.frames)]
                 clip = list(pool.map(self.views, [sequence.frames[number] for number in chosen]))
-                whole = self._probabilities(encode_clips(self.encoder, [clip]), choice.prompts)[0]
+                whole = self._probabilities(encode_clips(self.encoder, [clip]), choice)[0]
         return replace(choice.answer(sequence.source, whole), timeline=timeline)
 
     def _look(self, scan: Input, fps: float | None) -> Views | ScanSequence | ScanError:
@@ -407,13 +425,16 @@ class Recognizer:
         except ScanError as error:
             return error
 
-    def _choice(self, labels: Sequence[str] | None) -> Choice:
+    def _choice(self, labels: Sequence[str] | None, at_rest: Face | Iterable[Face] | None = None) -> Choice:
         """Choose among the model's own classes, or among labels, each read as it stands."""
+        own_rest = None
+        if at_rest is not None:
+            own_rest = OwnRest(np.atleast_2d(self.embed(at_rest)), self.encoder.typical_rest)
         if labels is None:
-            return Choice(self.classes, self.encoder.class_embeddings, self.encoder.unsure_below)
+            return Choice(self.classes, self.encoder.class_embeddings, self.encoder.unsure_below, own_rest)
         if len(labels) < 2 or len(set(labels)) < len(labels) or not all(label.strip() for label in labels):
             raise ModelError(f"expected two labels or more, all of them different and none empty; found {list(labels)}")
-        return Choice(labels, self.encoder.encode_text(labels))
+        return Choice(labels, self.encoder.encode_text(labels), own_rest=own_rest)
 
     def _embed(self, views: Sequence[Views]) -> np.ndarray:
         """(n, D) float32."""
@@ -424,10 +445,12 @@ class Recognizer:
         if self.encoder.time == "rank_pooling":
             raise ModelError("this model reads movement (model.time `rank_pooling`); a single scan has none")
 
-    def _probabilities(self, embeddings: np.ndarray, prompts: np.ndarray) -> np.ndarray:
-        """(..., D) and (classes, D) -> (..., classes) float64, sum 1."""
+    def _probabilities(self, embeddings: np.ndarray, choice: Choice) -> np.ndarray:
+        """(..., D) -> (..., classes) float64, sum 1."""
+        if choice.own_rest is not None:
+            embeddings = choice.own_rest.taken_out(embeddings)
         # Double precision at the end, so that a row sums to 1 to the last digit that is printed.
-        cosines = np.einsum("...d,cd->...c", embeddings, prompts, dtype=np.float64)
+        cosines = np.einsum("...d,cd->...c", embeddings, choice.prompts, dtype=np.float64)
         return softmax(self.encoder.logit_scale * cosines)
 
 

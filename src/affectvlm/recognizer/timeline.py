@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from affectvlm.emotions import NEUTRAL
 from affectvlm.recognizer.encoder import Encoder
 from affectvlm.recognizer.prediction import Prediction
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NEUTRAL = "neutral"
 
 USUAL_FPS = 25.0
 """Taken where a rate is not known: that of BU-4DFE and BP4D."""

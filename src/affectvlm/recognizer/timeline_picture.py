@@ -9,9 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from affectvlm.emotions import NEUTRAL
 from affectvlm.recognizer.class_colours import class_colours
 from affectvlm.recognizer.prediction import Prediction
-from affectvlm.recognizer.timeline import NEUTRAL, Timeline
+from affectvlm.recognizer.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

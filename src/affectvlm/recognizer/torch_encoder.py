@@ -72,6 +72,11 @@ class TorchEncoder:
         """Answers whose highest probability is lower are withheld."""
         return float(self.model.unsure_below)
 
+    @property
+    def typical_rest(self) -> np.ndarray:
+        """(D,) float32: mean embedding of faces at rest."""
+        return _array(self.model.typical_rest)
+
     @torch.inference_mode()
     def encode_faces(self, views: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """(B, T, V, C, H, W) float32 and (B, T, V) bool -> (B, D) float32, unit length."""

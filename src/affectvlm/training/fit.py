@@ -22,6 +22,7 @@ from lightning.pytorch.strategies import ModelParallelStrategy
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
+from affectvlm.emotions import NEUTRAL
 from affectvlm.errors import ConfigError
 from affectvlm.files import written_whole
 from affectvlm.model import AffectVLM
@@ -100,6 +101,7 @@ def fit(
     model.towers.merge_adapters()
     model.to(trainer.strategy.root_device)
     model.logit_scale.fill_(calibrated_scale(model, clips, validation))
+    model.typical_rest.copy_(mean_at_rest(model, clips, validation))
     return Fitted(model.cpu(), chosen_epoch)
 
 
@@ -256,6 +258,14 @@ def calibrated_scale(model: AffectVLM, clips: Clips, samples: np.ndarray) -> flo
         return float(torch.nn.functional.cross_entropy(np.exp(log_scale) * cosine, truth))
 
     return float(np.exp(minimize_scalar(unlikeliness, bounds=(np.log(0.5), np.log(200)), method="bounded").x))
+
+
+@torch.inference_mode()
+def mean_at_rest(model: AffectVLM, clips: Clips, samples: np.ndarray) -> Tensor:
+    """(D,) float32: the mean embedding of those samples that are neutral; 0 where none is."""
+    neutral = [name == NEUTRAL for name in model.classes]
+    at_rest = samples[np.array(neutral)[clips.labels[samples]]]
+    return embed(model, clips, at_rest).mean(dim=0) if len(at_rest) else torch.zeros_like(model.typical_rest)
 
 
 def leave_process_group() -> None:

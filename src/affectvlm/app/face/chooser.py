@@ -12,12 +12,12 @@ import streamlit as st
 
 from affectvlm.app.face.display_mesh import lit
 from affectvlm.app.face.reading import Reading, read_face
-from affectvlm.app.face.samples import GALLERY, INTENSITY_WORDS, MAX_PERSON, NEUTRAL, SampleFace
+from affectvlm.app.face.samples import GALLERY, INTENSITY_WORDS, MAX_PERSON, SampleFace
 from affectvlm.app.face.thumbnails import thumbnails
 from affectvlm.app.face.uploads import COMPANION_SUFFIXES, Dropped, read_upload
 from affectvlm.app.launch import MAX_UPLOAD_MB
 from affectvlm.app.models import load_recognizer
-from affectvlm.emotions import EMOTIONS
+from affectvlm.emotions import EMOTIONS, NEUTRAL
 from affectvlm.scan.read import SCAN_SUFFIXES
 
 CHOSEN = "face_chosen"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from affectvlm.emotions import NEUTRAL
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.generate import Study, Subject, Take
 
 SEED = 20_261_101
 """Unlike any that a study is likely to be made with, so that a sample is nobody whom the model was trained on."""
-
-NEUTRAL = "neutral"
 
 INTENSITY_WORDS: dict[int, str] = {1: "slight", 2: "moderate", 3: "strong", 4: "full"}
 
@@ -25,7 +24,7 @@ class SampleFace:
     Parameters
     ----------
     emotion : str
-        One of :data:`affectvlm.emotions.EMOTIONS`, or :data:`NEUTRAL`.
+        One of :data:`affectvlm.emotions.EMOTIONS`, or ``neutral``.
     intensity : int
         1 (slight) to 4 (full); a neutral face has none, and is the same at each.
     person : int

@@ -14,8 +14,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.spatial.transform import Rotation
 
-from affectvlm.app.face.samples import NEUTRAL, SEED
-from affectvlm.emotions import EMOTIONS
+from affectvlm.app.face.samples import SEED
+from affectvlm.emotions import EMOTIONS, NEUTRAL
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis import FaceSource
 from affectvlm.synthesis.action_units import ACTION_UNITS, action_strengths

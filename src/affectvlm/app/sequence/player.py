@@ -12,8 +12,9 @@ import streamlit as st
 
 from affectvlm.app.sequence.frame_pictures import SIZE_PX
 from affectvlm.app.sequence.reading import SequenceReading
+from affectvlm.emotions import NEUTRAL
 from affectvlm.recognizer.class_colours import class_colours
-from affectvlm.recognizer.timeline import NEUTRAL, USUAL_FPS
+from affectvlm.recognizer.timeline import USUAL_FPS
 
 NAME = "affectvlm_player"
 
