@@ -6,8 +6,10 @@
 
 Each scan goes in as a user's would: in memory, in millimetres, centimetres or metres, turned about any axis by up to 45
 degrees, with nothing known of it. The people are drawn from another seed than those who were learned from, and their
-action units are their face model's own. Beside them: frames of a real person's captured movement, as far as their
-action units say what they show, on all face models (``--captures``), and a real scan at rest (``--scan``).
+action units are their face model's own. Each is read twice: as it stands, and with another scan of the same person, at
+rest, to compare it with (``Recognizer.predict(scan, at_rest=...)``). Beside them: frames of a real person's captured
+movement, as far as their action units say what they show, on all face models (``--captures``), and a real scan at rest
+(``--scan``).
 
 Writes ``judged.csv`` (an answer a row), ``judged.json`` and ``judged.md``, whose tables the model card has. All is
 synthetic but the movement of the captures and the real scan.
@@ -17,9 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,10 +31,12 @@ from carry_over import face_sources
 from scipy.spatial.transform import Rotation
 
 from affectvlm.console import progress_bar
+from affectvlm.cores import usable_cores
 from affectvlm.emotions import EMOTIONS
+from affectvlm.errors import ScanError
 from affectvlm.evaluation.metrics import measure, subject_interval
 from affectvlm.files import written_whole
-from affectvlm.recognizer import UNSURE, Recognizer
+from affectvlm.recognizer import UNSURE, Prediction, Recognizer
 from affectvlm.scan import FaceScan
 from affectvlm.synthesis.action_units import action_strengths
 from affectvlm.synthesis.expressions import PROTOTYPES
@@ -38,6 +44,7 @@ from affectvlm.synthesis.generate import Study, Take
 from affectvlm.synthesis.library import FaceSource
 from affectvlm.synthesis.live_link import measured_apex, read_live_link
 from affectvlm.synthesis.sensors import SENSORS
+from affectvlm.views import Views
 
 SEED = 7
 LARGEST_TURN_DEG = 45.0
@@ -45,7 +52,6 @@ UNITS_MM = (1.0, 0.1, 0.001)
 """Millimetres, centimetres, metres."""
 NEUTRAL_FPS = 0.25
 HIGH = (3, 4)
-AT_A_TIME = 64
 
 CAPTURE_EVERY = 5
 """One frame of a capture in so many is looked at."""
@@ -86,15 +92,11 @@ def main() -> None:
     recognizer = Recognizer.from_pretrained(options.model)
     everything = face_sources(options.ict, options.makehuman)
     sources = [source for source in everything if options.faces is None or source.name in options.faces]
-    studies = [
-        study
+    parts = [
+        answers(recognizer, Study(source, subjects=options.subjects, sensor=sensor, seed=SEED, variety=options.variety))
         for source in sources
         for sensor in options.sensors
-        for study in _studies(
-            Study(source, subjects=options.subjects, sensor=sensor, seed=SEED, variety=options.variety)
-        )
     ]
-    parts = [answers(recognizer, study) for study in studies]
     if options.captures is not None:
         parts += [answers_to_capture(recognizer, source, options.captures) for source in sources]
     table = pd.concat(parts, ignore_index=True)
@@ -111,21 +113,25 @@ def main() -> None:
     with written_whole(options.out / "judged.json") as path:
         path.write_text(json.dumps(report, indent=2), "utf-8")
     with written_whole(options.out / "judged.md") as path:
-        path.write_text(as_markdown(report["rows"]), "utf-8")
-    print(as_markdown(report["rows"]))
-
-
-def _studies(study: Study) -> Iterator[Study]:
-    """The six emotions, and more neutral faces than the one that the protocol has."""
-    yield study
-    yield replace(study, protocol="neutral", fps=NEUTRAL_FPS)
+        path.write_text(as_markdown(report), "utf-8")
+    print(as_markdown(report))
 
 
 def answers(recognizer: Recognizer, study: Study) -> pd.DataFrame:
-    """Recognise all takes of a study: a row each."""
-    takes = [take for take in study.takes() if take.emotion is not None]
-    word = f"{study.source.name}, {study.sensor}, {study.protocol}"
-    return _recognised(recognizer, (_shown(study, take, n) for n, take in enumerate(takes)), word, len(takes))
+    """Recognise all takes of a study, and more neutral faces than the one of each person that it has: a row each."""
+    neutral = replace(study, protocol="neutral", fps=NEUTRAL_FPS)
+    takes = [(s, t) for s in (study, neutral) for t in s.takes() if t.emotion is not None]
+    takes.sort(key=lambda pair: pair[1].subject.number)  # the study's own come first, and of these the neutral one
+    shown = (_shown(s, take, n) for n, (s, take) in enumerate(takes))
+    word = f"{study.source.name}, {study.sensor}"
+    people = groupby(shown, key=lambda one: one.subject)
+    parts, done_so_far = [], 0
+    with progress_bar(word, len(takes)) as done:
+        for _, of_person in people:
+            parts.append(_recognised(recognizer, list(of_person), rest_comes_first=True))
+            done_so_far += len(parts[-1])
+            done(done_so_far)
+    return pd.concat(parts, ignore_index=True)
 
 
 def _shown(study: Study, take: Take, number: int) -> Shown:
@@ -152,11 +158,11 @@ def answers_to_capture(recognizer: Recognizer, source: FaceSource, folder: Path)
         takes = [take for take in study.takes() if take.frame is not None and take.frame % CAPTURE_EVERY == 0]
         # One of the four people performs each frame.
         takes = [t for t in takes if labels[t.frame or 0] and (t.frame or 0) // CAPTURE_EVERY % 4 == t.subject.number]
-        shown = (
+        shown = [
             replace(_shown(study, replace(t, emotion=labels[t.frame or 0]), n), sensor="captured movement")
             for n, t in enumerate(takes)
-        )
-        parts.append(_recognised(recognizer, shown, f"{source.name}, {file.stem}", len(takes)))
+        ]
+        parts.append(_recognised(recognizer, shown))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -184,30 +190,59 @@ def said_by_action_units(strengths: np.ndarray) -> list[str | None]:
     ]
 
 
-def _recognised(recognizer: Recognizer, shown: Iterator[Shown], word: str, total: int) -> pd.DataFrame:
-    """Recognise scans some at a time: a row each, with the label, the most probable class and its probability."""
+def _recognised(recognizer: Recognizer, shown: list[Shown], rest_comes_first: bool = False) -> pd.DataFrame:
+    """Recognise scans: a row each, with the label, the most probable class and its probability.
+
+    The first may be the person at rest: all others are then recognised once more, beside it.
+    """
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        drawn = list(pool.map(lambda one: _drawn(recognizer, one.scan), shown))
+    beside: list[Prediction | None] = [None] * len(shown)
+    if rest_comes_first and isinstance(drawn[0], Views):
+        usable = [n for n, views in enumerate(drawn) if n and isinstance(views, Views)]
+        for n, answer in zip(usable, recognizer.predict([drawn[n] for n in usable], at_rest=drawn[0]), strict=True):
+            beside[n] = answer
     rows = []
-    with progress_bar(word, total) as done:
-        while some := [one for one, _ in zip(shown, range(AT_A_TIME), strict=False)]:
-            for one, answer in zip(some, recognizer.predict([one.scan for one in some]), strict=True):
-                best = max(answer.probabilities, key=answer.probabilities.__getitem__, default=None)
-                known = {name: getattr(one, name) for name in ("source", "sensor", "subject", "emotion", "intensity")}
-                told = {"label": answer.label, "best": best, "confidence": answer.confidence, "error": answer.error}
-                rows.append({**known, **one.attributes, **told, **answer.probabilities})
-            done(len(rows))
+    for one, views, with_rest in zip(shown, drawn, beside, strict=True):
+        answer = recognizer.predict(views) if isinstance(views, Views) else Prediction("", error=views)
+        known = {name: getattr(one, name) for name in ("source", "sensor", "subject", "emotion", "intensity")}
+        told = {"label": answer.label, "best": _best(answer), "confidence": answer.confidence, "error": answer.error}
+        if with_rest is not None:
+            told |= {"label_beside_rest": with_rest.label, "best_beside_rest": _best(with_rest)}
+        rows.append({**known, **one.attributes, **told, **answer.probabilities})
     return pd.DataFrame(rows)
 
 
-def judged(table: pd.DataFrame, recognizer: Recognizer) -> dict[str, object]:
-    """Count: a row for each face model and sensor, and for all of each."""
-    groups = [((source, sensor), part) for (source, sensor), part in table.groupby(["source", "sensor"], sort=False)]
+def _drawn(recognizer: Recognizer, scan: FaceScan) -> Views | str:
+    """Draw a scan's views, or say why they cannot be drawn."""
+    try:
+        return recognizer.views(scan)
+    except ScanError as error:
+        return str(error)
+
+
+def _best(answer: Prediction) -> str | None:
+    return max(answer.probabilities, key=answer.probabilities.__getitem__, default=None)
+
+
+def judged(table: pd.DataFrame, recognizer: Recognizer) -> dict[str, Any]:
+    """Count: a row for each face model and sensor, and for all of each; and once more, beside a scan at rest."""
+    classes = recognizer.classes
     made = table[table["sensor"] != "captured movement"]
+    groups = [((source, sensor), part) for (source, sensor), part in table.groupby(["source", "sensor"], sort=False)]
     groups += [((source, "all sensors"), part) for source, part in made.groupby("source", sort=False)]
     groups += [(("all", sensor), part) for sensor, part in table.groupby("sensor", sort=False)]
-    return {"rows": [_row(source, sensor, part, recognizer.classes) for (source, sensor), part in groups]}
+    groups += [(("all", "all sensors"), made)]
+    beside = made[made["best_beside_rest"].notna()]
+    beside = beside.assign(best=beside["best_beside_rest"], label=beside["label_beside_rest"])
+    of_models = [*beside.groupby("source", sort=False), ("all", beside)]
+    return {
+        "rows": [_row(source, sensor, part, classes) for (source, sensor), part in groups],
+        "beside_rest": [_row(source, "all sensors", part, classes) for source, part in of_models],
+    }
 
 
-def _row(source: str, sensor: str, part: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, object]:
+def _row(source: str, sensor: str, part: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
     """Measure some answers. The most probable class counts, also where the label is "unsure"; a refusal is left out."""
     answered = part[part["error"].isna()]
     six = answered[answered["emotion"] != "neutral"]
@@ -236,8 +271,13 @@ def _uar(part: pd.DataFrame, classes: tuple[str, ...]) -> float | None:
     return measure(part["emotion"].tolist(), part["best"].tolist(), classes).uar if len(part) else None
 
 
-def as_markdown(rows: list[dict[str, object]]) -> str:
-    """Lay the measured rows out as a table."""
+def as_markdown(report: dict[str, Any]) -> str:
+    """Lay what was measured out as two tables."""
+    alone, beside_rest = _table(report["rows"]), _table(report["beside_rest"])
+    return f"{alone}\nThe same, each beside a scan of the same person at rest:\n\n{beside_rest}"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
     heads = (
         "face model",
         "sensor",
@@ -251,7 +291,7 @@ def as_markdown(rows: list[dict[str, object]]) -> str:
     )
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for row in rows:
-        low, high = row["uar_interval"]  # type: ignore[misc]
+        low, high = row["uar_interval"]
         cells = [row["source"], row["sensor"], f"{row['scans']:,}", _per_cent(row["refused"]), _per_cent(row["unsure"])]
         cells += [f"{_per_cent(row['uar'])} ({100 * low:.1f} to {100 * high:.1f})"]
         cells += [_per_cent(row[name]) for name in ("uar_six", "uar_six_high", "accuracy_of_sure")]

@@ -52,12 +52,22 @@ def main() -> None:
     options = parser.parse_args()
     report, answers = _read(options.judged)
     results = [_result(row) for row in report["rows"] if row["source"] != "all"]
+    results += [
+        _result(row, "subjects; a scan of each at rest is known")
+        for row in report["beside_rest"]
+        if row["source"] != "all"
+    ]
     for name, _, folder in (word.partition("=") for word in options.left_out):
         rows, _ = _read(Path(folder))
         results += [
             _result(row, f"{name} (by another model, trained without it)")
             for row in rows["rows"]
             if (row["source"], row["sensor"]) in ((name, "all sensors"), ("all", name))
+        ]
+        results += [
+            _result(row, f"{name} (by another model, trained without it); a scan of each person at rest is known")
+            for row in rows["beside_rest"]
+            if row["source"] == name
         ]
     record = TrainingRecord.read(BUNDLED / "training.json")
     assert record is not None
