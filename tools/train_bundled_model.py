@@ -44,7 +44,7 @@ from affectvlm.views.augmentation import AugmentationConfig
 SEED = 1
 """Of people, expressions and weights. The judge's people have another."""
 
-SUBJECTS = 300
+SUBJECTS = 600
 """Of each face model."""
 
 VALIDATION = 0.08
@@ -60,15 +60,17 @@ LICENCES = {"embedded": "Apache-2.0", "ict-facekit": "MIT", "makehuman": "CC0-1.
 
 CONFIG = TrainConfig(
     seed=SEED,
-    epochs=12,
+    epochs=8,
     learning_rate=1e-3,
     averaging=0.999,
+    precision="bf16-mixed",
     objective=ObjectiveConfig(terms={"multiview": 1.0, "clip": 0.5}),
     augmentation=AugmentationConfig(hide=0.1),
 )
 """The default rate, 0.003, is too high for so long a training: the prompts of all classes fell into one point in its
 third epoch, which the loss of views among views does not prevent; `clip` keeps views and prompts together. Views are
-hidden now and then, since a scan from the side has one view less."""
+hidden now and then, since a scan from the side has one view less. Products in 16 bits save a third of the time where
+the processor can compute in them (AVX-512 BF16)."""
 
 
 def main() -> None:
