@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import streamlit as st
 
 from affectvlm.app.face.answer import show_answer
@@ -15,7 +14,6 @@ from affectvlm.app.markdown import literal
 from affectvlm.app.models import load_recognizer
 from affectvlm.app.read.why import explained, painted_by_importance, show_why, view_words
 from affectvlm.app.settings import AppSettings
-from affectvlm.errors import ModelError
 from affectvlm.recognizer import Recognizer
 from affectvlm.recognizer.explanation import view_weights
 from affectvlm.views.picture import pictures
@@ -85,20 +83,10 @@ def _show_views(recognizer: Recognizer, reading: Reading) -> None:
     chosen = st.segmented_control(
         "Map", rig.maps, default=rig.maps[0], required=True, label_visibility="collapsed", key="map"
     )
-    weights = _weights(recognizer, reading)
+    weights = view_weights(recognizer.encoder, reading.views)
     with st.container(horizontal=True, gap="small", key="read_views"):
         for number, (name, picture) in enumerate(zip(rig.names, maps[chosen], strict=True)):
             with st.container(horizontal=True, width=240, gap="small", vertical_alignment="center"):
                 st.image(picture, width=VIEW_PX, alt=f"{chosen} of the face, {view_words(rig, name)}")
-                words = literal(view_words(rig, name))
-                if weights is not None:
-                    words += f"  \n**{percent(weights[number])}** of the answer"
+                words = f"{literal(view_words(rig, name))}  \n**{percent(weights[number])}** of the answer"
                 st.caption(words, width="stretch")
-
-
-def _weights(recognizer: Recognizer, reading: Reading) -> np.ndarray | None:
-    """(V,): how much each view counts; None of a model that does not tell."""
-    try:
-        return view_weights(recognizer.encoder, reading.views)
-    except ModelError:
-        return None
