@@ -81,7 +81,7 @@ def test_labels_in_ones_own_words_sequences_and_streams_take_it_too(recognizer, 
         recognizer.predict_proba(first, words, at_rest=neutral), recognizer.predict_proba(first, words), atol=1e-4
     )
     alone = recognizer.predict_proba([first, second], at_rest=neutral)
-    sequence = recognizer.predict(ScanSequence([first], source="one frame"), at_rest=neutral)
+    sequence = recognizer.predict(ScanSequence((first,), source="one frame"), at_rest=neutral)
     np.testing.assert_allclose(list(sequence.probabilities.values()), alone[0], atol=1e-6)
     shown = [recognizer.views(scan) for scan in (first, second)]
     for answer, row in zip(recognizer.stream(shown, smoothing_s=0, at_rest=neutral), alone, strict=True):

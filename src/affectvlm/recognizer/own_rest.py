@@ -12,7 +12,10 @@ from affectvlm.errors import ModelError
 
 MOMENT = 1 / 3
 """How much faces at rest of one person differ from moment to moment, in parts of how much those of several people do
-(mean squares): one scan at rest counts for 3/4, four for 12/13. Measured by ``benchmarks/bundled_model.py``."""
+(mean squares): one scan at rest counts for 3/4, four for 12/13.
+
+The bundled model's embeddings of generated people at rest have 0.23 where people differ in all that they do, and 0.41
+to 0.52 where by their faces alone."""
 
 
 class OwnRest:
