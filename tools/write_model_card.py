@@ -33,7 +33,7 @@ LIMITS = (
     "On a face model that was left out of the training the recall falls far below that on new people of a known one: "
     "its faces at rest are taken for expressions, mostly for anger and sadness.",
     "The models that learned without a face model or a sensor were smaller trainings: 150 people of each face model, "
-    "or 60 where sensors were left out, and 6 epochs.",
+    "or 80 where two of the four sensors were left out, and 6 epochs.",
     "Slight expressions (intensities 1 and 2) are often called something else; fear and surprise, and anger, disgust "
     "and sadness, are taken for each other.",
     "Speech and blinks are part of neutral; a neutral face is found less often than a strong expression.",

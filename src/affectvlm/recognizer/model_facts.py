@@ -13,7 +13,7 @@ from affectvlm.errors import ModelError, in_one_line
 from affectvlm.model_files import CONFIG, EXPORTED, WEIGHTS
 from affectvlm.views import Rig
 
-_NOT_LEARNED = ("running_mean", "running_var", "num_batches_tracked", "logit_scale", "unsure_below")
+_NOT_LEARNED = ("running_mean", "running_var", "num_batches_tracked", "logit_scale", "unsure_below", "typical_rest")
 """Ends of the names of numbers that no training step learns."""
 
 
