@@ -93,7 +93,7 @@ def test_a_damaged_or_altered_model_is_refused(model, tmp_path):
         AffectVLM.load(folder)
     model.save(folder)
     _edit(folder, format=99)
-    with pytest.raises(ModelError, match="expected format 4, found 99"):
+    with pytest.raises(ModelError, match="expected format 5, found 99"):
         AffectVLM.load(folder)
     model.save(folder)
     (folder / "model.safetensors").write_bytes(b"not tensors")

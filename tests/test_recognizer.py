@@ -378,4 +378,4 @@ def test_a_changed_rig_is_refused_with_its_old_fingerprint_and_with_its_own(own_
 
 def test_a_model_of_another_format_is_refused(own_folder):
     changed_config(own_folder, format=2)
-    refused(own_folder, r"config\.json: expected format 4, found 2")
+    refused(own_folder, r"config\.json: expected format 5, found 2")
