@@ -161,7 +161,7 @@ def _steps(recognizer: Recognizer, heads: Sequence[FaceScan], rounds: int) -> di
             moments.append(time.perf_counter())
             embedding = encode_clips(recognizer.encoder, [[views]])
             moments.append(time.perf_counter())
-            recognizer._probabilities(embedding, recognizer.encoder.class_embeddings)
+            recognizer._probabilities(embedding, recognizer._choice(None))
             moments.append(time.perf_counter())
             for step, took in zip(("normalise", "render", "encode", "classify"), np.diff(moments), strict=True):
                 times.setdefault(step, []).append(1000 * took)
