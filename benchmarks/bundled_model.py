@@ -124,13 +124,11 @@ def answers(recognizer: Recognizer, study: Study) -> pd.DataFrame:
     takes.sort(key=lambda pair: pair[1].subject.number)  # the study's own come first, and of these the neutral one
     shown = (_shown(s, take, n) for n, (s, take) in enumerate(takes))
     word = f"{study.source.name}, {study.sensor}"
-    people = groupby(shown, key=lambda one: one.subject)
-    parts, done_so_far = [], 0
+    parts: list[pd.DataFrame] = []
     with progress_bar(word, len(takes)) as done:
-        for _, of_person in people:
+        for _, of_person in groupby(shown, key=lambda one: one.subject):
             parts.append(_recognised(recognizer, list(of_person), rest_comes_first=True))
-            done_so_far += len(parts[-1])
-            done(done_so_far)
+            done(sum(map(len, parts)))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -197,14 +195,15 @@ def _recognised(recognizer: Recognizer, shown: list[Shown], rest_comes_first: bo
     """
     with ThreadPoolExecutor(usable_cores()) as pool:
         drawn = list(pool.map(lambda one: _drawn(recognizer, one.scan), shown))
-    beside: list[Prediction | None] = [None] * len(shown)
-    if rest_comes_first and isinstance(drawn[0], Views):
-        usable = [n for n, views in enumerate(drawn) if n and isinstance(views, Views)]
-        for n, answer in zip(usable, recognizer.predict([drawn[n] for n in usable], at_rest=drawn[0]), strict=True):
-            beside[n] = answer
+    usable = [n for n, views in enumerate(drawn) if isinstance(views, Views)]
+    alone = dict(zip(usable, recognizer.predict([drawn[n] for n in usable]), strict=True))
+    beside: dict[int, Prediction] = {}
+    if rest_comes_first and 0 in alone:
+        others = usable[1:]
+        beside = dict(zip(others, recognizer.predict([drawn[n] for n in others], at_rest=drawn[0]), strict=True))
     rows = []
-    for one, views, with_rest in zip(shown, drawn, beside, strict=True):
-        answer = recognizer.predict(views) if isinstance(views, Views) else Prediction("", error=views)
+    for n, (one, views) in enumerate(zip(shown, drawn, strict=True)):
+        answer, with_rest = alone.get(n, Prediction("", error=str(views))), beside.get(n)
         known = {name: getattr(one, name) for name in ("source", "sensor", "subject", "emotion", "intensity")}
         told = {"label": answer.label, "best": _best(answer), "confidence": answer.confidence, "error": answer.error}
         if with_rest is not None:

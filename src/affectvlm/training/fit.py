@@ -263,8 +263,7 @@ def calibrated_scale(model: AffectVLM, clips: Clips, samples: np.ndarray) -> flo
 @torch.inference_mode()
 def mean_at_rest(model: AffectVLM, clips: Clips, samples: np.ndarray) -> Tensor:
     """(D,) float32: the mean embedding of those samples that are neutral; 0 where none is."""
-    neutral = [name == NEUTRAL for name in model.classes]
-    at_rest = samples[np.array(neutral)[clips.labels[samples]]]
+    at_rest = samples[np.array(model.classes)[clips.labels[samples]] == NEUTRAL]
     return embed(model, clips, at_rest).mean(dim=0) if len(at_rest) else torch.zeros_like(model.typical_rest)
 
 
